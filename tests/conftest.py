@@ -1,0 +1,18 @@
+"""Settings of the whole test run."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("aurl", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("aurl")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_each() -> None:
+    """Test processes share few cores: torch must not start a thread for each of them."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)

@@ -1,0 +1,32 @@
+import errno
+from pathlib import Path
+
+import pytest
+
+from aurl.utils.errors import StorageError
+from aurl.utils.files import write_file
+
+
+def test_a_file_is_written_and_replaced(tmp_path):
+    write_file(tmp_path / "a", b"one")
+    write_file(tmp_path / "a", b"two")
+    assert [item.name for item in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"two"
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    write_file(tmp_path / "a", b"old")
+
+    def full(path, content):
+        path.open("wb").close()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StorageError, match="No space left"):
+        write_file(tmp_path / "a", b"new")
+    assert [(item.name, item.read_bytes()) for item in tmp_path.iterdir()] == [("a", b"old")]
+
+
+def test_a_folder_that_is_not_there_is_a_storage_error(tmp_path):
+    with pytest.raises(StorageError, match="No such file"):
+        write_file(tmp_path / "missing" / "a", b"")
