@@ -1,0 +1,17 @@
+"""Making music with a trained model: sampling, the engine, requests and files. Only `runtimes` imports torch."""
+
+from aurl.generation.engine import Engine, Runtime
+from aurl.generation.export import export
+from aurl.generation.generator import GeneratedPiece, GenerationConfig, Progress, generate
+from aurl.generation.sampling import SamplingConfig
+
+__all__ = [
+    "Engine",
+    "GeneratedPiece",
+    "GenerationConfig",
+    "Progress",
+    "Runtime",
+    "SamplingConfig",
+    "export",
+    "generate",
+]

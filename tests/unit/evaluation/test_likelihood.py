@@ -1,0 +1,103 @@
+"""Known models give known bits, each token counts once, and windows do not change what a short memory says."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from aurl.evaluation.likelihood import bits_per_note, split
+from aurl.utils.errors import CorpusError
+
+VOCABULARY = 774
+
+
+class UniformModel(nn.Module):
+    """Finds all values equally likely; remembers the mode it was asked in."""
+
+    def nll(self, tokens, targets):
+        self.mode_seen = self.training
+        return torch.full(targets.shape, math.log(VOCABULARY))
+
+
+class ShortMemoryModel(nn.Module):
+    """Costs depend on the target and the two tokens before it, and on nothing else."""
+
+    def nll(self, tokens, targets):
+        before = torch.cat([torch.zeros_like(tokens[:, :1]), tokens[:, :-1]], dim=1)
+        return (targets + 3 * tokens + 7 * before).double() / 100
+
+
+class CountingModel(nn.Module):
+    """Each prediction costs what its target says: targets that are powers of two show which were counted."""
+
+    def nll(self, tokens, targets):
+        return targets.double() * math.log(2)
+
+
+def pieces(*lengths, fields=1, seed=0):
+    generator = np.random.default_rng(seed)
+    return [generator.integers(0, VOCABULARY, (length, fields)).astype(np.uint16) for length in lengths]
+
+
+def ten_notes(tokens):
+    return 10
+
+
+def test_a_uniform_model_costs_the_logarithm_of_the_vocabulary():
+    report = bits_per_note(UniformModel(), pieces(40, 7, 100), ten_notes, context=16)
+    assert report.bits_per_token == pytest.approx(math.log2(VOCABULARY), rel=1e-6)
+    assert (report.tokens, report.notes) == (39 + 6 + 99, 30)
+    assert report.bits_per_note == pytest.approx(math.log2(VOCABULARY) * 144 / 30, rel=1e-6)
+
+
+@pytest.mark.parametrize("length", [2, 5, 8, 9, 10, 12, 13, 16, 17, 50])
+@pytest.mark.parametrize("context", [1, 2, 7, 8])
+def test_each_token_but_the_first_is_counted_exactly_once(length, context):
+    tokens = (2 ** np.arange(length, dtype=np.int64))[:, None]
+    report = bits_per_note(CountingModel(), [tokens], lambda _: 1, context=context, batch_tokens=20)
+    assert report.bits_per_note == pytest.approx(2**length - 2, rel=1e-12)
+
+
+@pytest.mark.parametrize("context", [8, 9, 64])
+def test_each_token_has_half_a_context_of_history_where_there_is_that_much(context):
+    for window in split(pieces(500)[0], context):
+        assert len(window) <= context
+        assert window.start == 0 or window.scored - window.start + 1 >= context / 2
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 64, 10_000])
+@pytest.mark.parametrize("context", [4, 16, 33])
+def test_splitting_in_windows_and_batches_does_not_change_the_value(context, batch_tokens):
+    given = pieces(120, 3, 61, 60, fields=2)
+    whole = bits_per_note(ShortMemoryModel(), given, ten_notes, context=1000)
+    parts = bits_per_note(ShortMemoryModel(), given, ten_notes, context=context, batch_tokens=batch_tokens)
+    assert parts.bits_per_note == pytest.approx(whole.bits_per_note, rel=1e-12)
+    assert parts.bits_per_token_by_field == pytest.approx(whole.bits_per_token_by_field, rel=1e-12)
+    assert sum(parts.bits_per_token_by_field) == pytest.approx(parts.bits_per_token)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_dropout_is_off_while_scoring_and_the_mode_is_restored(training):
+    model = UniformModel().train(training)
+    bits_per_note(model, pieces(9), ten_notes, context=4)
+    assert model.mode_seen is False
+    assert model.training is training
+
+
+def test_the_mode_is_restored_when_scoring_fails():
+    class Failing(UniformModel):
+        def nll(self, tokens, targets):
+            raise RuntimeError("out of memory")
+
+    model = Failing().train()
+    with pytest.raises(RuntimeError):
+        bits_per_note(model, pieces(9), ten_notes, context=4)
+    assert model.training
+
+
+@pytest.mark.parametrize(("given", "notes"), [([], 10), (pieces(1), 10), (pieces(9), 0)])
+def test_nothing_to_score_is_an_error_of_the_user(given, notes):
+    with pytest.raises(CorpusError, match="no notes"):
+        bits_per_note(UniformModel(), given, lambda _: notes, context=4)

@@ -1,0 +1,194 @@
+"""What each filter keeps, that draws follow the distribution, and that no logits can make the sampler fail."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from aurl.generation.sampling import (
+    Sampler,
+    SamplingConfig,
+    build_filters,
+    draw,
+    keep_min_p,
+    keep_top_k,
+    keep_top_p,
+    penalize_recent,
+    scale,
+)
+from aurl.utils.errors import ConfigError
+
+NOTHING_RECENT = np.zeros((1, 0), np.int64)
+
+
+def row(*probabilities: float) -> np.ndarray:
+    """Logits of one row with these probabilities; 0 becomes -inf."""
+    with np.errstate(divide="ignore"):
+        return np.log(np.array([probabilities], np.float64)).astype(np.float32)
+
+
+def kept(logits: np.ndarray) -> list[int]:
+    return np.flatnonzero(logits[0] > -np.inf).tolist()
+
+
+def sample(config: SamplingConfig, logits: np.ndarray, count: int, legal: np.ndarray | None = None) -> np.ndarray:
+    """`count` draws from the same logits."""
+    rows = np.repeat(logits, count, axis=0)
+    mask = np.ones(rows.shape, np.bool_) if legal is None else np.repeat(legal, count, axis=0)
+    uniforms = np.random.default_rng(0).random(count)
+    return Sampler(config)(rows, mask, uniforms, np.zeros((count, 0), np.int64))[0]
+
+
+def chi_square(draws: np.ndarray, probabilities: np.ndarray) -> float:
+    expected = probabilities * len(draws)
+    return float(((np.bincount(draws, minlength=len(expected)) - expected) ** 2 / expected).sum())
+
+
+def test_draws_follow_the_softmax():
+    probabilities = np.array([0.4, 0.3, 0.2, 0.07, 0.03])
+    draws = sample(SamplingConfig(), row(*probabilities), 20_000)
+    assert chi_square(draws, probabilities) < 18.5  # the 0.999 quantile of 4 degrees of freedom
+
+
+def test_temperature_reshapes_the_distribution_as_a_power():
+    probabilities = np.array([0.5, 0.3, 0.2])
+    draws = sample(SamplingConfig(temperature=2.0), row(*probabilities), 20_000)
+    assert chi_square(draws, probabilities**0.5 / (probabilities**0.5).sum()) < 13.8
+    assert chi_square(draws, probabilities) > 100
+
+
+def test_the_uniform_number_alone_decides_and_zero_probability_is_never_drawn():
+    logits = np.repeat(row(0, 0.25, 0, 0.75, 0), 4, axis=0)
+    assert draw(logits, np.array([0.0, 0.2499, 0.2501, 1 - 2**-53])).tolist() == [1, 1, 3, 3]
+
+
+def test_greedy_takes_the_likeliest_and_the_first_of_equals():
+    assert set(sample(SamplingConfig(temperature=0), row(0.3, 0.35, 0.35), 50)) == {1}
+
+
+def test_top_k_keeps_exactly_k_even_among_equals():
+    assert kept(keep_top_k(row(0.1, 0.2, 0.2, 0.5), 2)) == [1, 3]
+    assert kept(keep_top_k(np.zeros((1, 9), np.float32), 4)) == [0, 1, 2, 3]
+
+
+def test_top_k_beyond_the_vocabulary_keeps_everything():
+    logits = row(0.5, 0.25, 0.25)
+    assert np.array_equal(keep_top_k(logits, 1000), logits)
+    assert set(sample(SamplingConfig(top_k=1000), logits, 200)) == {0, 1, 2}
+
+
+def test_top_p_keeps_the_smallest_set_that_reaches_the_mass():
+    logits = row(0.1, 0.5, 0.3, 0.1)
+    assert kept(keep_top_p(logits, 0.45)) == [1]
+    assert kept(keep_top_p(logits, 0.7)) == [1, 2]
+    assert kept(keep_top_p(logits, 0.85)) == [0, 1, 2]
+    assert kept(keep_top_p(logits, 0.0)) == [1]
+
+
+def full_sort_top_p(logits: np.ndarray, mass: float) -> np.ndarray:
+    """The definition, written plainly for one row."""
+    weights = np.exp(logits[0].astype(np.float64) - logits.max())
+    order = np.argsort(-weights, kind="stable")
+    before = weights[order].cumsum() - weights[order]
+    keep = order[before < mass * weights[order].sum()]
+    return np.sort(keep if len(keep) else order[:1])
+
+
+@given(st.integers(1, 400), st.floats(0.01, 0.999), st.integers(0, 10_000), st.sampled_from([0.01, 1.0, 5.0]))
+def test_top_p_over_a_partial_sort_equals_a_full_sort(size, mass, seed, spread):
+    logits = np.random.default_rng(seed).normal(0, spread, (1, size)).astype(np.float32)
+    ours, plain = set(kept(keep_top_p(logits, mass))), set(full_sort_top_p(logits, mass))
+    assert len(ours ^ plain) <= 1  # sums in another order may round across the boundary
+
+
+def test_top_p_widens_its_look_without_changing_the_rows_beside_it():
+    flat, peaked = np.zeros((1, 774), np.float32), row(*np.arange(1, 775) ** 3.0)
+    both = keep_top_p(np.concatenate([flat, peaked]), 0.9)
+    assert (both[0] > -np.inf).sum() == 697
+    assert np.array_equal(both[1:], keep_top_p(peaked, 0.9))
+
+
+def test_min_p_is_relative_to_the_likeliest():
+    assert kept(keep_min_p(row(0.6, 0.3, 0.07, 0.03), 0.1)) == [0, 1, 2]
+
+
+def test_the_penalty_lowers_recent_values_whatever_their_sign():
+    penalized = penalize_recent(np.array([[2.0, -2.0, 1.0]]), np.array([[0, 1]]), 2.0)
+    assert penalized.tolist() == [[1.0, -4.0, 1.0]]
+
+
+def test_a_penalty_makes_the_sampler_avoid_what_it_just_chose():
+    sampler = Sampler(SamplingConfig(temperature=0, repetition_penalty=1.5))
+    logits, legal = np.array([[3.0, 2.5]], np.float32), np.ones((1, 2), np.bool_)
+    values, _ = sampler(logits, legal, np.zeros(1), np.array([[0]]))
+    assert values.tolist() == [1]
+
+
+def test_only_active_filters_are_built():
+    assert build_filters(SamplingConfig()) == []
+    assert len(build_filters(SamplingConfig(temperature=0.9, top_k=5, top_p=0.9, min_p=0.1))) == 4
+    assert len(build_filters(SamplingConfig(temperature=0, top_k=5, top_p=0.9, min_p=0.1))) == 1
+
+
+def test_a_row_without_a_usable_logit_takes_a_legal_value_and_says_so():
+    logits = np.array([[np.nan, np.nan, np.nan], [5.0, -np.inf, np.nan], [0.0, 1.0, 2.0]], np.float32)
+    legal = np.array([[False, True, True], [False, True, True], [True, True, False]])
+    values, lost = Sampler(SamplingConfig())(logits, legal, np.zeros(3), np.zeros((3, 0), np.int64))
+    assert lost.tolist() == [True, True, False]
+    assert legal[np.arange(3), values].all()
+
+
+def test_a_filter_that_leaves_nothing_falls_back_to_the_likeliest_legal_value():
+    sampler = Sampler(SamplingConfig())
+    sampler.filters = [lambda logits: np.full_like(logits, -np.inf)]
+    values, lost = sampler(row(0.7, 0.1, 0.2), np.array([[False, True, True]]), np.zeros(1), NOTHING_RECENT)
+    assert (values.tolist(), lost.tolist()) == ([2], [True])
+
+
+def test_infinite_logits_win_alone():
+    draws = sample(SamplingConfig(), np.array([[0.0, np.inf, 5.0, np.inf]], np.float32), 100)
+    assert set(draws) == {1, 3}
+
+
+configs = st.builds(
+    SamplingConfig,
+    temperature=st.sampled_from([0.0, 1e-320, 1e-9, 0.7, 1.0, 1e6, 1e300]),
+    top_k=st.sampled_from([0, 1, 3, 10_000]),
+    top_p=st.sampled_from([0.0, 1e-9, 0.5, 0.95, 1.0]),
+    min_p=st.sampled_from([0.0, 0.05, 1.0]),
+    repetition_penalty=st.sampled_from([1e-300, 0.5, 1.0, 1.3, 1e300]),
+)
+
+
+@given(
+    configs,
+    arrays(np.float32, (3, 7), elements=st.floats(width=32)),
+    arrays(np.bool_, (3, 7)),
+    arrays(np.int64, (3, 4), elements=st.integers(0, 6)),
+    arrays(np.float64, 3, elements=st.floats(0, 1, exclude_max=True)),
+)
+def test_any_logits_give_a_legal_value_and_each_row_is_independent(config, logits, legal, recent, uniforms):
+    legal[:, 2] = True
+    sampler = Sampler(config)
+    values, lost = sampler(logits, legal, uniforms, recent)
+    assert legal[np.arange(3), values].all()
+    for at in range(3):
+        alone = sampler(*(array[at : at + 1] for array in (logits, legal, uniforms, recent)))
+        assert (alone[0][0], alone[1][0]) == (values[at], lost[at])
+
+
+def test_extreme_temperatures_approach_their_limits():
+    logits = row(0.1, 0.6, 0.3)
+    assert kept(np.where(scale(logits, 1e-9) > -700, 0.0, -np.inf)) == [1]
+    assert chi_square(sample(SamplingConfig(temperature=1e6), logits, 9_000), np.full(3, 1 / 3)) < 13.8
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"temperature": -0.1}, {"temperature": float("inf")}, {"top_k": -1}, {"top_p": 1.5}, {"min_p": -1},
+     {"repetition_penalty": 0}, {"repetition_window": 0}, {"top_q": 1}],
+)  # fmt: skip
+def test_settings_out_of_range_are_refused(wrong):
+    with pytest.raises(ConfigError):
+        SamplingConfig.parse(wrong)
