@@ -1,0 +1,60 @@
+"""Metrics of scores beside those of real music: does a figure lie within the middle nine tenths of the reference?
+
+What lies outside is unlike the reference; what lies inside need not be good. Knows nothing of models.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from aurl.evaluation.metrics.basic import METRICS
+from aurl.music.score import Score
+from aurl.utils.errors import CorpusError
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One metric of some scores, and its quantiles over the reference."""
+
+    metric: str
+    values: tuple[float, ...]
+    """One for each score that has the metric."""
+    reference_5_percent: float
+    reference_median: float
+    reference_95_percent: float
+
+    @property
+    def inside(self) -> bool:
+        """Whether the median of the values lies within the reference's 5 % and 95 %."""
+        return self.reference_5_percent <= float(np.median(self.values)) <= self.reference_95_percent
+
+    def summary(self) -> str:
+        """The row in words."""
+        where = "inside" if self.inside else "outside"
+        span = f"{self.reference_5_percent:.3g} to {self.reference_95_percent:.3g}"
+        return f"{np.median(self.values):.3g}, {where} {span} (median {self.reference_median:.3g})"
+
+
+def describe(score: Score) -> dict[str, float]:
+    """Every metric that `score` has: one without pitched notes has no `mean_pitch`."""
+    values = {name: metric(score) for name, metric in METRICS.items()}
+    return {name: value for name, value in values.items() if not math.isnan(value)}
+
+
+def compare(scores: Sequence[Score], reference: Sequence[Score]) -> list[MetricRow]:
+    """A row for each metric that scores and reference both have; raises CorpusError without any reference."""
+    if not reference:
+        raise CorpusError("there are no reference pieces to compare with", hint="prepare a corpus with a valid split")
+    ours, theirs = [describe(score) for score in scores], [describe(score) for score in reference]
+    rows = []
+    for name in METRICS:
+        values = tuple(figures[name] for figures in ours if name in figures)
+        known = [figures[name] for figures in theirs if name in figures]
+        if values and known:
+            low, median, high = np.quantile(known, [0.05, 0.5, 0.95]).tolist()
+            rows.append(MetricRow(name, values, low, median, high))
+    return rows

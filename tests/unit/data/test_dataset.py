@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import itertools
+import pickle
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aurl.data import dataset as module
+from aurl.data.dataset import TokenDataset, plan_epoch
+from aurl.music.score import Score
+from aurl.utils.errors import ConfigError, CorpusError
+
+PAD = 60_000
+
+
+class CountingTokenizer:
+    """Token t of piece p is the row (p, t); notes begin at every second token."""
+
+    def __init__(self, fingerprint: str = "counting") -> None:
+        self.fingerprint = fingerprint
+        self.vocabulary = SimpleNamespace(pad=np.array([PAD, PAD], np.uint16))
+        self.encoded: list[int] = []
+
+    def encode(self, score):
+        piece, length = int(score.metadata["piece"]), int(score.metadata["length"])
+        self.encoded.append(piece)
+        return np.stack([np.full(length, piece), np.arange(length)], axis=1).astype(np.uint16)
+
+    def note_count(self, tokens):
+        return int(np.count_nonzero(tokens[:, 1] % 2))
+
+
+class ListCorpus:
+    """Pieces of given lengths; every tenth is held out."""
+
+    def __init__(self, lengths, cache_dir: Path) -> None:
+        self.lengths, self.cache_dir = list(lengths), cache_dir
+        self.fingerprint = f"corpus of {self.lengths}"
+        held_out = np.arange(len(self.lengths)) % 10 == 9
+        self._indices = {
+            "train": np.flatnonzero(~held_out),
+            "valid": np.flatnonzero(held_out),
+            "test": np.zeros(0, int),
+        }
+        self.splits = {name: len(indices) for name, indices in self._indices.items()}
+
+    def indices(self, split):
+        return self._indices[split]
+
+    def score(self, index):
+        return Score(metadata={"piece": str(index), "length": str(self.lengths[index])})
+
+
+LENGTHS = np.random.default_rng(1).integers(2, 300, 60).tolist()
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return ListCorpus(LENGTHS, tmp_path)
+
+
+def make(corpus, tokenizer=None, **changes):
+    settings = {"split": "train", "context": 64, "batch_tokens": 256, "seed": 3} | changes
+    return TokenDataset(corpus, tokenizer or CountingTokenizer(), **settings)
+
+
+def same(first, second):
+    arrays = all(np.array_equal(getattr(first, name), getattr(second, name)) for name in ("inputs", "targets", "mask"))
+    return arrays and (first.notes, first.epoch) == (second.notes, second.epoch)
+
+
+def epochs_of(data, epochs):
+    """All batches of the first epochs."""
+    return itertools.takewhile(lambda batch: batch.epoch < epochs, map(data.batch, itertools.count()))
+
+
+def test_batches_are_the_same_in_any_order_of_reading(corpus):
+    forwards, backwards = make(corpus), make(corpus)
+    expected = [forwards.batch(step) for step in range(60)]
+    assert all(same(expected[step], backwards.batch(step)) for step in reversed(range(60)))
+
+
+def test_a_pickled_copy_gives_the_same_batches(corpus):
+    data = make(corpus)
+    data.batch(5)
+    copy = pickle.loads(pickle.dumps(data))
+    assert all(same(data.batch(step), copy.batch(step)) for step in range(0, 90, 7))
+
+
+def test_two_workers_that_take_turns_give_the_stream_of_one(corpus):
+    alone, workers = make(corpus), [pickle.loads(pickle.dumps(make(corpus))) for _ in range(2)]
+    shares = [[worker.batch(step) for step in range(number, 60, 2)] for number, worker in enumerate(workers)]
+    stream = itertools.chain.from_iterable(zip(*shares, strict=True))
+    assert all(same(alone.batch(step), batch) for step, batch in enumerate(stream))
+
+
+def test_resuming_needs_the_number_of_the_step_alone(corpus):
+    before = make(corpus)
+    continued = [before.batch(step) for step in range(120)][80:]
+    assert all(same(batch, make(corpus).batch(80 + number)) for number, batch in enumerate(continued))
+
+
+def test_seeds_and_epochs_differ(corpus):
+    data = make(corpus)
+    assert not same(data.batch(0), make(corpus, seed=4).batch(0))
+    size = data.batches_in_epoch(0)
+    assert not all(same(data.batch(step), data.batch(size + step)) for step in range(5))
+
+
+def test_steps_run_on_from_epoch_to_epoch(corpus):
+    data = make(corpus)
+    size = data.batches_in_epoch(0)
+    assert data.locate(0) == (0, 0)
+    assert data.locate(size - 1) == (0, size - 1)
+    assert data.locate(size) == (1, 0)
+    assert data.batch(size).epoch == 1
+    with pytest.raises(IndexError):
+        data.locate(-1)
+
+
+def test_targets_are_the_tokens_after_the_inputs_and_stay_in_one_piece(corpus):
+    for batch in epochs_of(make(corpus), 1):
+        pieces, positions = batch.inputs[..., 0], batch.inputs[..., 1]
+        assert (batch.targets[:, :-1] == batch.inputs[:, 1:]).all()
+        assert (batch.targets[..., 0] == pieces)[batch.mask].all()
+        assert (batch.targets[..., 1] == positions + 1)[batch.mask].all()
+        assert (batch.targets[~batch.mask] == PAD).all()
+        assert batch.inputs.dtype == batch.targets.dtype == np.int64
+
+
+def test_notes_are_those_of_the_targets_that_count(corpus):
+    for batch in epochs_of(make(corpus), 1):
+        assert batch.notes == np.count_nonzero(batch.targets[batch.mask][:, 1] % 2)
+
+
+def test_every_token_of_the_split_is_learned_every_few_epochs(corpus):
+    data, epochs = make(corpus), 30
+    times = np.zeros((len(LENGTHS), max(LENGTHS)), int)
+    for batch in epochs_of(data, epochs):
+        np.add.at(times, tuple(batch.targets[batch.mask].T), 1)
+    for piece in corpus.indices("train"):
+        assert times[piece, 1 : LENGTHS[piece]].min() >= epochs / 6  # the first token of a piece is no target
+
+
+def test_beginnings_and_ends_of_long_pieces_come_every_third_epoch_or_more(tmp_path):
+    data, epochs = make(ListCorpus([95, 97, 600], tmp_path)), 300  # 95 is the worst: nearly half a context too long
+    firsts, lasts = np.zeros(3), np.zeros(3)
+    for batch in epochs_of(data, epochs):
+        np.add.at(firsts, batch.inputs[batch.inputs[:, 0, 1] == 0][:, 0, 0], 1)
+        ends = batch.targets[batch.mask]
+        np.add.at(lasts, ends[ends[:, 1] == np.array([95, 97, 600])[ends[:, 0]] - 1][:, 0], 1)
+    assert min(firsts.min(), lasts.min()) > 0.3 * epochs
+
+
+def test_windows_are_as_many_as_contexts_fit_in_a_piece(corpus):
+    windows = sum(len(batch.inputs) for batch in epochs_of(make(corpus), 1))
+    assert windows == sum(max(1, round(LENGTHS[piece] / 64)) for piece in corpus.indices("train"))
+
+
+@given(
+    lengths=st.lists(st.integers(2, 500), min_size=1, max_size=40),
+    context=st.integers(2, 100),
+    spare=st.integers(0, 400),
+    seed=st.integers(0, 9),
+)
+def test_any_plan_fits_pieces_and_batches(lengths, context, spare, seed):
+    rng, totals = np.random.default_rng(seed), np.array(lengths)
+    plan = plan_epoch(totals, context=context, batch_tokens=context + spare, rng=rng)
+    assert (plan.starts >= 0).all()
+    assert (plan.starts + plan.lengths < totals[plan.pieces]).all()
+    assert (plan.lengths == np.minimum(context, totals[plan.pieces] - 1)).all()
+    rows = np.concatenate([np.arange(len(plan.pieces))[batch] for batch in plan.batches])
+    assert sorted(rows) == list(range(len(plan.pieces)))
+    for batch in plan.batches:
+        assert len(plan.lengths[batch]) * plan.lengths[batch].max() <= context + spare
+
+
+def test_little_of_a_batch_is_padding():
+    lengths = np.exp(np.random.default_rng(0).normal(6, 1, 2000)).astype(np.int64) + 2
+    plan = plan_epoch(lengths, context=512, batch_tokens=8192, rng=np.random.default_rng(0))
+    cells = sum(len(plan.lengths[batch]) * plan.lengths[batch].max() for batch in plan.batches)
+    assert plan.lengths.sum() / cells > 0.9
+
+
+def test_an_epoch_uses_pieces_block_by_block():
+    lengths = np.random.default_rng(0).integers(2, 2000, 1000)
+    plan = plan_epoch(lengths, context=512, batch_tokens=2048, rng=np.random.default_rng(0))
+    first_quarter = plan.batches[: len(plan.batches) // 5]
+    assert len(np.unique(np.concatenate([plan.pieces[batch] for batch in first_quarter]))) <= module.BLOCK_PIECES
+
+
+def test_an_epoch_encodes_each_piece_once(corpus):
+    make(corpus)
+    tokenizer = CountingTokenizer()
+    assert list(epochs_of(make(corpus, tokenizer), 1))
+    assert sorted(tokenizer.encoded) == corpus.indices("train").tolist()
+
+
+def test_a_corpus_that_fits_in_memory_is_encoded_once_for_all(corpus):
+    tokenizer = CountingTokenizer()
+    assert list(epochs_of(make(corpus, tokenizer), 3))
+    assert sorted(tokenizer.encoded) == corpus.indices("train").tolist()
+
+
+def test_encoded_pieces_take_bounded_memory(corpus, monkeypatch):
+    expected = [make(corpus).batch(step) for step in range(30)]
+    monkeypatch.setattr(module, "KEPT_BYTES", 5000)
+    data = make(corpus)
+    for step, batch in enumerate(expected):
+        assert same(data.batch(step), batch)
+        assert sum(tokens.nbytes for tokens in data._pieces.values()) <= 5000
+
+
+def test_a_second_run_reads_the_lengths_from_the_cache(corpus):
+    first = make(corpus)
+    tokenizer = CountingTokenizer()
+    second = make(corpus, tokenizer)
+    assert not tokenizer.encoded
+    assert same(first.batch(3), second.batch(3))
+
+
+@pytest.mark.parametrize("change", ["tokenizer", "corpus", "split"])
+def test_other_contents_have_other_lengths(corpus, change):
+    make(corpus)
+    tokenizer = CountingTokenizer("another" if change == "tokenizer" else "counting")
+    corpus.fingerprint += " changed" if change == "corpus" else ""
+    make(corpus, tokenizer, split="valid" if change == "split" else "train")
+    assert tokenizer.encoded
+
+
+@pytest.mark.parametrize("left", [0, 40, 200, -1])
+def test_a_cache_cut_short_is_built_again(corpus, left):
+    expected = make(corpus).lengths
+    (path,) = corpus.cache_dir.iterdir()
+    path.write_bytes(path.read_bytes()[:left])
+    assert np.array_equal(make(corpus).lengths, expected)
+    assert np.array_equal(np.load(path), expected)
+
+
+def test_a_cache_of_other_pieces_is_built_again(corpus):
+    expected = make(corpus).lengths
+    (path,) = corpus.cache_dir.iterdir()
+    np.save(path, expected[1:])
+    assert np.array_equal(make(corpus).lengths, expected)
+
+
+def test_pieces_of_a_split_come_whole_and_in_order(corpus):
+    pieces = list(make(corpus).pieces("valid"))
+    assert [(tokens[0, 0], len(tokens)) for tokens in pieces] == [(i, LENGTHS[i]) for i in corpus.indices("valid")]
+
+
+def test_an_empty_split_names_the_others(corpus):
+    with pytest.raises(CorpusError, match=r"'test'.*54 in 'train', 6 in 'valid', 0 in 'test'"):
+        make(corpus, split="test")
+
+
+@pytest.mark.parametrize("settings", [{"context": 1}, {"batch_tokens": 63}])
+def test_sizes_that_hold_no_window_are_refused(corpus, settings):
+    with pytest.raises(ConfigError):
+        make(corpus, **settings)

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from aurl.evaluation.metrics import METRICS, compare, describe
+from aurl.music.score import Notes, Score, Track
+from aurl.utils.errors import CorpusError
+
+
+def interval(low, semitones):
+    """Two notes, one after the other, of half a second each."""
+    return Score(480, Notes([0, 480], [480, 480], [low, low + semitones], [80, 80], [0, 0]), (Track(),))
+
+
+REFERENCE = [interval(60, semitones) for semitones in range(21)]
+
+
+def row_of(rows, metric):
+    return next(row for row in rows if row.metric == metric)
+
+
+def test_describe_gives_every_metric_by_name():
+    assert set(describe(interval(60, 7))) == set(METRICS)
+
+
+def test_describe_leaves_out_what_a_score_does_not_have():
+    drums = interval(36, 2).replace(tracks=(Track(is_drum=True),))
+    assert set(describe(drums)) == {"note_density", "mean_duration", "silence"}
+
+
+def test_a_row_holds_the_quantiles_of_the_reference():
+    row = row_of(compare([interval(60, 4)], REFERENCE), "pitch_range")
+    assert (row.reference_5_percent, row.reference_median, row.reference_95_percent) == (1, 10, 19)
+    assert row.values == (4,)
+    assert row.inside
+    assert row.summary() == "4, inside 1 to 19 (median 10)"
+
+
+@pytest.mark.parametrize(("semitones", "inside"), [(0, False), (1, True), (19, True), (20, False)])
+def test_the_bounds_are_inside(semitones, inside):
+    assert row_of(compare([interval(60, semitones)], REFERENCE), "pitch_range").inside is inside
+
+
+def test_of_several_scores_the_median_decides():
+    row = row_of(compare([interval(60, s) for s in (5, 6, 40)], REFERENCE), "pitch_range")
+    assert row.values == (5, 6, 40)
+    assert row.inside
+    assert not row_of(compare([interval(60, s) for s in (5, 39, 40)], REFERENCE), "pitch_range").inside
+
+
+def test_metrics_that_one_side_lacks_have_no_row():
+    drums = [score.replace(tracks=(Track(is_drum=True),)) for score in REFERENCE]
+    assert {row.metric for row in compare([interval(60, 4)], drums)} == {"note_density", "mean_duration", "silence"}
+
+
+def test_a_comparison_needs_a_reference():
+    with pytest.raises(CorpusError):
+        compare([interval(60, 4)], [])
