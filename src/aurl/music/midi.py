@@ -218,9 +218,9 @@ def _check_limits(score: Score) -> None:
 def _to_symusic(score: Score) -> Any:
     built: Any = symusic.Score(score.ticks_per_beat)
     tempos, metres, keys = score.tempos, score.time_signatures, score.key_signatures
-    built.tempos = core.TempoTickList.from_numpy(tempos.time, tempos.microseconds_per_beat)
-    built.time_signatures = core.TimeSignatureTickList.from_numpy(metres.time, metres.numerator, metres.denominator)
-    built.key_signatures = core.KeySignatureTickList.from_numpy(keys.time, keys.sharps, keys.is_minor.astype(np.uint8))
+    built.tempos = _list(core.TempoTickList, tempos.time, tempos.microseconds_per_beat)
+    built.time_signatures = _list(core.TimeSignatureTickList, metres.time, metres.numerator, metres.denominator)
+    built.key_signatures = _list(core.KeySignatureTickList, keys.time, keys.sharps, keys.is_minor.astype(np.uint8))
     built.markers = core.TextMetaTickList(_marker_events(score.texts))
     count = max(len(score.tracks), int((score.texts.kind == "lyric").any()))
     lyrics = score.texts.take(score.texts.kind == "lyric")
@@ -235,11 +235,16 @@ def _to_symusic(score: Score) -> Any:
 def _symusic_track(track: Track, notes: Notes, controls: Controls, bends: PitchBends, lyrics: Texts) -> Any:
     built = core.TrackTick(_text(track.name), track.program, track.is_drum)
     pitch, velocity = notes.pitch.astype(np.int8), notes.velocity.astype(np.int8)
-    built.notes = core.NoteTickList.from_numpy(notes.onset, notes.duration, pitch, velocity)
-    built.controls = core.ControlChangeTickList.from_numpy(controls.time, controls.number, controls.value)
-    built.pitch_bends = core.PitchBendTickList.from_numpy(bends.time, bends.value.astype(np.int32))
+    built.notes = _list(core.NoteTickList, notes.onset, notes.duration, pitch, velocity)
+    built.controls = _list(core.ControlChangeTickList, controls.time, controls.number, controls.value)
+    built.pitch_bends = _list(core.PitchBendTickList, bends.time, bends.value.astype(np.int32))
     built.lyrics = core.TextMetaTickList(_events(lyrics.time, lyrics.text))
     return built
+
+
+def _list(kind: Any, *columns: Array) -> Any:
+    """A list of symusic's; it takes writable arrays only, and those of a memory-mapped corpus are not."""
+    return kind.from_numpy(*(np.require(column, requirements=("C", "W")) for column in columns))
 
 
 def _by_track(table: T, count: int) -> list[T]:

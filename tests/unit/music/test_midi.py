@@ -296,3 +296,12 @@ def test_a_full_disk_is_a_storage_error(tmp_path, monkeypatch):
     with pytest.raises(StorageError, match="No space left"):
         write_midi(one_note(), tmp_path / "a.mid")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_score_of_read_only_arrays_is_written() -> None:
+    """As those of a memory-mapped corpus are."""
+    score = Score(notes=Notes([0], [480], [60], [64], [0]), tracks=(Track(),), tempos=Tempos([0], [500000]))
+    for table in (score.notes, score.tempos):
+        for column in table.columns().values():
+            column.setflags(write=False)
+    assert read_midi(midi_bytes(score)) == score
