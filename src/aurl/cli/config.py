@@ -1,0 +1,34 @@
+"""`aurl config show|schema`: see what an experiment resolves to, and what may be set."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from aurl.cli.output import print_json
+
+app = typer.Typer(help="Show a resolved configuration, or the schema of all that can be set.", no_args_is_help=True)
+
+
+@app.command()
+def show(
+    config: Annotated[str | None, typer.Argument(help="YAML file; the defaults when not given.")] = None,
+    overrides: Annotated[list[str] | None, typer.Argument(help="key.sub=value, as many as you like.")] = None,
+) -> None:
+    """Print the configuration with everything it extends, overrides applied, as YAML."""
+    from aurl.pipelines.experiment import ExperimentConfig
+    from aurl.utils.config import dump_yaml, load_config
+
+    changes = overrides or []
+    if config is not None and "=" in config:
+        config, changes = None, [config, *changes]
+    typer.echo(dump_yaml(load_config(ExperimentConfig, config, changes)), nl=False)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of an experiment's configuration."""
+    from aurl.pipelines.experiment import ExperimentConfig
+
+    print_json(ExperimentConfig.model_json_schema())

@@ -1,0 +1,57 @@
+"""The `aurl` program: registers the commands and turns typed errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from aurl import __version__
+from aurl.cli import config, demo, generate, info, prepare, train
+from aurl.utils.errors import AurlError, Interrupted
+
+app = typer.Typer(
+    name="aurl",
+    help="A folder of MIDI becomes a trained model, and the model becomes music.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (prepare.prepare, info.info, train.train, generate.generate, demo.demo):
+    app.command()(command)
+app.add_typer(config.app, name="config")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"aurl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """A folder of MIDI becomes a trained model, and the model becomes music."""
+    from aurl.utils.logging import LoggingConfig, configure_logging
+
+    configure_logging(LoggingConfig())
+
+
+def main() -> None:
+    """Run the program; an AurlError becomes one line on stderr and its exit code."""
+    try:
+        app()
+    except AurlError as error:
+        typer.echo(f"aurl: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("aurl: interrupted", err=True)
+        sys.exit(Interrupted.exit_code)
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        sys.stderr.close()
+        sys.exit(0)

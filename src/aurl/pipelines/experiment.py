@@ -1,0 +1,59 @@
+"""One configuration for a whole experiment: data, tokenizer, model, training, generation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from aurl.data.tokenizers import TOKENIZERS
+from aurl.data.tokenizers.event import EventTokenizerConfig
+from aurl.generation.generator import GenerationConfig
+from aurl.models.music_model import MusicModelConfig
+from aurl.training.trainer import TrainingConfig
+from aurl.utils.config import Config
+from aurl.utils.logging import LoggingConfig
+
+
+class DataConfig(Config):
+    """What a model is trained on, and in which portions."""
+
+    corpus: Path = Path("runs/corpus")
+    """Folder written by `aurl prepare`."""
+    train_split: str = "train"
+    """Split the model learns from."""
+    valid_split: str = "valid"
+    """Split that validation bits per note are measured on."""
+    batch_tokens: int = Field(8192, ge=1)
+    """Tokens in a batch, padding included; windows are `model.context` long."""
+    valid_pieces: int | None = Field(32, ge=1)
+    """Validate on the first so many pieces of the split; null takes all of them."""
+
+
+class ExperimentConfig(Config):
+    """Everything that decides the outcome of an experiment; saved with each checkpoint."""
+
+    name: str = Field("experiment", min_length=1)
+    """Name of the run's folder inside `folder`."""
+    folder: Path = Path("runs")
+    """Where runs are kept."""
+    seed: int = Field(0, ge=0)
+    """Decides weights, data order and dropout."""
+    data: DataConfig = DataConfig()
+    """The corpus and how it is cut."""
+    tokenizer: Annotated[Config, TOKENIZERS.field()] = EventTokenizerConfig()
+    """How a score becomes rows of tokens."""
+    model: MusicModelConfig = MusicModelConfig()
+    """The network; its vocabulary sizes are the tokenizer's."""
+    training: TrainingConfig = TrainingConfig()
+    """Optimiser, schedule, length, validation, checkpoints."""
+    generation: GenerationConfig = GenerationConfig()
+    """Defaults of `aurl generate` for the trained model."""
+    logging: LoggingConfig = LoggingConfig()
+    """Level and rotation of the log files."""
+
+    @property
+    def run_folder(self) -> Path:
+        """Folder of this run: checkpoints, metrics, logs."""
+        return self.folder / self.name

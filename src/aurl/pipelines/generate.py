@@ -1,0 +1,105 @@
+"""From a trained model and a request to files of music."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aurl.data.tokenizers import TOKENIZERS, Tokenizer
+from aurl.generation.export import Format, export
+from aurl.generation.generator import GeneratedPiece, GenerationConfig, Progress, generate
+from aurl.generation.runtimes.torch_runtime import TorchRuntime
+from aurl.models.pretrained import load_model
+from aurl.music.audio import Synthesizer
+from aurl.music.midi import read_midi
+from aurl.music.score import Score
+from aurl.utils.config import merge
+from aurl.utils.progress import progress_bar
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where pieces are written, and in which forms besides MIDI."""
+
+    path: Path
+    wav: bool = False
+    png: bool = False
+    soundfont: Path | None = None
+    fluidsynth: bool = False
+
+    def stem(self, index: int, pieces: int) -> Path:
+        """Path without suffix of one piece: the file asked for, or one numbered beside it or in the folder."""
+        if self.path.suffix.lower() not in (".mid", ".midi"):
+            return self.path / f"piece-{index + 1}"
+        return self.path.with_suffix("") if pieces == 1 else self.path.with_name(f"{self.path.stem}-{index + 1}")
+
+
+def generate_pieces(
+    model: Path,
+    output: Output,
+    *,
+    prompt: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Generate by the settings saved with `model`, `overrides` winning; returns where the pieces are and what they are.
+
+    Raises CheckpointError for the model, MidiError for the prompt, ConfigError and GenerationError for the request.
+    """
+    began = time.perf_counter()
+    given = read_midi(prompt) if prompt is not None else None
+    network, experiment = load_model(model)
+    tokenizer = TOKENIZERS.build(TOKENIZERS.parse(experiment["tokenizer"]))
+    config = request(experiment.get("generation", {}), overrides or {})
+    pieces = run_request(TorchRuntime(network), tokenizer, config, prompt=given, quiet=quiet)
+    files = [write_piece(piece, output.stem(index, len(pieces)), output) for index, piece in enumerate(pieces)]
+    return {
+        "pieces": {", ".join(map(str, paths)): facts(piece) for piece, paths in zip(pieces, files, strict=True)},
+        "seconds_taken": time.perf_counter() - began,
+    }
+
+
+def request(saved: Mapping[str, Any], overrides: Mapping[str, Any]) -> GenerationConfig:
+    """The saved settings with `overrides` merged in; a length among them replaces the saved one, whatever its unit."""
+    lengths = {"seconds", "bars"}
+    kept = {k: v for k, v in saved.items() if not (k in lengths and lengths & overrides.keys())}
+    return GenerationConfig.parse(merge(kept, overrides))
+
+
+def run_request(
+    runtime: TorchRuntime, tokenizer: Tokenizer, config: GenerationConfig, *, prompt: Score | None, quiet: bool
+) -> list[GeneratedPiece]:
+    """Generate with a progress bar that counts the music written."""
+    wanted = config.seconds or config.bars
+    unit = "bars" if config.bars else "seconds of music"
+    with progress_bar("generating", total=math.ceil(wanted) if wanted else None, unit=unit, quiet=quiet) as bar:
+
+        def show(progress: Progress) -> None:
+            bar.update(int(progress.done), tokens_per_second=progress.tokens_per_second)
+
+        return generate(runtime, tokenizer, config, prompt=prompt, on_progress=show)
+
+
+def write_piece(piece: GeneratedPiece, stem: Path, output: Output) -> list[Path]:
+    """Write one piece in the forms asked for; returns the files."""
+    formats: list[Format] = ["mid"]
+    formats += ["wav"] if output.wav else []
+    formats += ["png"] if output.png else []
+    synthesizer: Synthesizer = "fluidsynth" if output.fluidsynth else "builtin"
+    return export(piece, stem, formats, soundfont=output.soundfont, synthesizer=synthesizer)
+
+
+def facts(piece: GeneratedPiece) -> dict[str, Any]:
+    """What a user wants to know of a piece at a glance."""
+    return {
+        "seed": piece.seed,
+        "seconds": piece.score.duration_seconds,
+        "notes": len(piece.score.notes),
+        "tokens": len(piece.tokens),
+        "stopped_by": piece.stopped_by,
+        "fallbacks": piece.fallbacks,
+    }

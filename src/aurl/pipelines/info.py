@@ -1,0 +1,87 @@
+"""What a MIDI file, a corpus or a model holds, as nested names and values."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aurl.data.store import Corpus
+from aurl.data.tokenizers import EventTokenizer, EventTokenizerConfig
+from aurl.evaluation.metrics import describe
+from aurl.music.midi import read_midi
+from aurl.music.score import Score
+from aurl.music.theory import PROGRAM_NAMES
+from aurl.utils.errors import ConfigError
+
+
+def describe_path(path: Path) -> tuple[str, dict[str, Any]]:
+    """What kind of thing `path` is, and its facts; raises the typed error of what it seems to be."""
+    if not path.exists():
+        raise ConfigError(f"{path} does not exist", hint="give a MIDI file, a corpus or the folder of a model")
+    if path.is_file():
+        return "midi", describe_score(read_midi(path))
+    if (path / "corpus.json").is_file():
+        return "corpus", describe_corpus(Corpus.open(path))
+    return "model", describe_model(path)
+
+
+def describe_score(score: Score) -> dict[str, Any]:
+    """Tracks, length, musical figures, and what the event tokenizer would lose of it."""
+    tokenizer = EventTokenizer(EventTokenizerConfig())
+    counts = [int((score.notes.track == index).sum()) for index in range(len(score.tracks))]
+    names = ["drums" if track.is_drum else PROGRAM_NAMES[track.program] for track in score.tracks]
+    return {
+        "seconds": score.duration_seconds,
+        "notes": len(score.notes),
+        "ticks_per_beat": score.ticks_per_beat,
+        "tracks": {
+            f"{index + 1} {track.name}".strip(): f"{name}, {count:,} notes"
+            for index, (track, name, count) in enumerate(zip(score.tracks, names, counts, strict=True))
+        },
+        "tempos_bpm": sorted({round(float(bpm), 2) for bpm in score.tempos.bpm})[:8],
+        "time_signatures": [
+            f"{n}/{d}" for n, d in zip(score.time_signatures.numerator, score.time_signatures.denominator, strict=True)
+        ][:8],
+        "metrics": describe(score) if len(score.notes) else {},
+        "event_tokens": len(tokenizer.encode(score)),
+        "lost_in_event_tokens": tokenizer.canonical(score)[1].summary(),
+    }
+
+
+def describe_corpus(corpus: Corpus) -> dict[str, Any]:
+    """Sizes, splits, what was left out, and how long the pieces are."""
+    told = corpus.description
+    shares = np.percentile(corpus.note_counts, (5, 50, 95)) if len(corpus) else (0.0, 0.0, 0.0)
+    return {
+        "pieces": told.pieces,
+        "compositions": told.compositions,
+        "notes": told.notes,
+        "hours": told.seconds / 3600,
+        "splits": corpus.splits,
+        "notes_per_piece": dict(zip(("5 %", "median", "95 %"), map(float, shares), strict=True)),
+        "left_out": told.failures or "nothing",
+        "not_midi": told.ignored or "nothing",
+        "megabytes": sum(shard.bytes for shard in told.shards) / 1e6,
+        "fingerprint": told.fingerprint,
+    }
+
+
+def describe_model(path: Path) -> dict[str, Any]:
+    """Size, shape, training and validation of the best checkpoint of a run, of a checkpoint or of a model."""
+    from aurl.models.pretrained import bits_per_note, find_model, read_experiment, weight_count  # torch is imported here only
+
+    folder = find_model(path)
+    experiment = read_experiment(folder)
+    score = bits_per_note(folder)
+    return {
+        "folder": str(folder),
+        "parameters": weight_count(folder),
+        "validation_bits_per_note": score if math.isfinite(score) else "not measured",
+        "model": experiment["model"],
+        "tokenizer": experiment["tokenizer"],
+        "data": experiment.get("data", {}),
+        "training": experiment.get("training", {}),
+    }

@@ -1,0 +1,93 @@
+"""From a configuration to a trained model: corpus, tokenizer, network and loop put together."""
+
+from __future__ import annotations
+
+import logging
+from itertools import islice
+from typing import Any
+
+from torch import nn
+
+from aurl.data.dataset import TokenDataset
+from aurl.data.store import Corpus
+from aurl.data.tokenizers import TOKENIZERS, Tokenizer
+from aurl.data.tokenizers.base import Tokens
+from aurl.evaluation.likelihood import bits_per_note
+from aurl.models.music_model import MusicModel
+from aurl.models.pretrained import find_model
+from aurl.pipelines.experiment import ExperimentConfig
+from aurl.training.steps import TransformerStep
+from aurl.training.trainer import Trainer
+from aurl.utils.config import save_config
+from aurl.utils.logging import configure_logging
+from aurl.utils.seed import seed_everything
+
+logger = logging.getLogger(__name__)
+
+
+class Validation:
+    """Measures a model on held-out pieces, encoded once."""
+
+    def __init__(self, pieces: list[Tokens], tokenizer: Tokenizer, config: ExperimentConfig) -> None:
+        self.pieces, self.tokenizer, self.config = pieces, tokenizer, config
+
+    @classmethod
+    def of(cls, config: ExperimentConfig, data: TokenDataset) -> Validation | None:
+        """The validation that `config` asks for; None, with a warning, when the corpus holds nothing out."""
+        pieces = list(islice(data.pieces(config.data.valid_split), config.data.valid_pieces))
+        if not pieces:
+            logger.warning("the corpus has no %r pieces: training without validation", config.data.valid_split)
+            return None
+        return cls(pieces, data.tokenizer, config)
+
+    def __call__(self, model: nn.Module) -> dict[str, float]:
+        """Bits per note and per token of the held-out pieces."""
+        report = bits_per_note(
+            model,  # type: ignore[arg-type]  # a MusicModel, which the Trainer knows only as a Module
+            self.pieces,
+            self.tokenizer.note_count,
+            context=self.config.model.context,
+            batch_tokens=self.config.data.batch_tokens,
+        )
+        return {"bits_per_note": report.bits_per_note, "bits_per_token": report.bits_per_token}
+
+
+def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, Any]:
+    """Train, or go on from the newest checkpoint of the run; returns what was reached and where the model is."""
+    folder = config.run_folder
+    configure_logging(config.logging, folder)
+    seed_everything(config.seed)
+    corpus = Corpus.open(config.data.corpus)
+    tokenizer = TOKENIZERS.build(config.tokenizer)
+    config = config.merged({"model": {"vocabulary_sizes": list(tokenizer.vocabulary.sizes)}})
+    data = TokenDataset(
+        corpus,
+        tokenizer,
+        split=config.data.train_split,
+        context=config.model.context,
+        batch_tokens=config.data.batch_tokens,
+        seed=config.seed,
+    )
+    model = MusicModel(config.model)
+    trainer = Trainer(
+        config.training,
+        model,
+        TransformerStep(),
+        data,
+        folder=folder,
+        experiment=config.model_dump(mode="json"),
+        validate=Validation.of(config, data),
+        quiet=quiet,
+    )
+    save_config(config, folder / "config.yaml")
+    state = trainer.train()
+    return {
+        "run": str(folder),
+        "steps": state.step,
+        "tokens": state.tokens,
+        "minutes": state.seconds / 60,
+        "parameters": model.parameter_count,
+        "best_validation_bits_per_note": state.best_score,
+        "best_checkpoint": str(find_model(folder)),
+        "next": f"aurl generate --model {folder} --seconds 60 --out {folder / 'piece.mid'}",
+    }

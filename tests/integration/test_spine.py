@@ -1,0 +1,86 @@
+"""The whole path on real music, through the command line: MIDI, corpus, model, piece."""
+
+import json
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aurl.music.midi import read_midi, write_midi
+from aurl.music.score import Score
+
+
+def output(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """What the last command printed as JSON."""
+    values: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return values
+
+
+def test_training_learns_the_chorales(run: Path) -> None:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    bits = [line["validation_bits_per_note"] for line in lines if "validation_bits_per_note" in line]
+    assert [line["step"] for line in lines if "validation_bits_per_note" in line] == [10, 20]
+    assert bits[1] < bits[0] < 9.6 * 2.6  # an untrained model takes log2(774) bits a token, 2.4 tokens a note
+
+
+def test_info_knows_midi_corpus_and_model(aurl: Any, corpus: Path, run: Path, piece: Path, capsys: Any) -> None:
+    kinds = []
+    for path in (piece, corpus, run, run / "checkpoints" / "step-000000020"):
+        assert aurl("info", path, "--json") == 0
+        kinds.append(output(capsys)["kind"])
+    assert kinds == ["midi", "corpus", "model", "model"]
+
+
+@pytest.fixture
+def piece(corpus: Path, tmp_path: Path) -> Path:
+    """A chorale from the corpus as a file, four bars long."""
+    from aurl.data.store import Corpus
+
+    score = Corpus.open(corpus).score(0)
+    path = tmp_path / "piece.mid"
+    write_midi(score.replace(notes=score.notes.take(score.notes.onset < 16 * score.ticks_per_beat)), path)
+    return path
+
+
+def test_a_piece_is_heard_and_seen(aurl: Any, run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "music" / "new.mid"
+    assert aurl("generate", "-m", run, "-o", out, "--seconds", 12, "--wav", "--png", "-q") == 0
+    score = read_midi(out)
+    assert len(score.notes) and score.duration_seconds <= 13.3
+    with wave.open(str(out.with_suffix(".wav"))) as sound:
+        samples = np.frombuffer(sound.readframes(sound.getnframes()), np.int16)
+        assert sound.getnframes() / sound.getframerate() >= score.duration_seconds
+    assert np.abs(samples).max() > 3000
+    assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_seed_gives_the_same_bytes_alone_or_among_others(aurl: Any, run: Path, tmp_path: Path) -> None:
+    assert aurl("generate", "-m", run, "-o", tmp_path / "many", "--bars", 2, "-n", 3, "--seed", 5, "-q") == 0
+    assert aurl("generate", "-m", run, "-o", tmp_path / "one.mid", "--bars", 2, "--seed", 6, "-q") == 0
+    many = [(tmp_path / "many" / f"piece-{n}.mid").read_bytes() for n in (1, 2, 3)]
+    assert many[1] == (tmp_path / "one.mid").read_bytes()
+    assert len(set(many)) == 3
+
+
+def test_a_prompt_stands_at_the_head_of_the_piece(aurl: Any, run: Path, piece: Path, tmp_path: Path) -> None:
+    out = tmp_path / "continued.mid"
+    assert aurl("generate", "-m", run, "--prompt", piece, "-o", out, "--bars", 8, "-q") == 0
+    given, made = onsets(read_midi(piece)), onsets(read_midi(out))
+    assert given <= made
+    assert len(made) > len(given)
+
+
+def onsets(score: Score) -> set[tuple[float, int]]:
+    """When and how high each note is, on the grid of the tokens (1/64 s)."""
+    seconds = score.tempo_map.ticks_to_seconds(score.notes.onset)
+    return {(round(float(s) * 64), int(p)) for s, p in zip(seconds, score.notes.pitch, strict=True)}
+
+
+def test_the_demo_makes_music_and_compares_it(aurl: Any, tmp_path: Path, capsys: Any) -> None:
+    assert aurl("demo", "-o", tmp_path / "demo", "--steps", 4, "--json", "-q") == 0
+    result = output(capsys)
+    assert {Path(result[name]).is_file() for name in ("midi", "sound")} == {True}
+    assert all(Path(picture).is_file() for picture in result["pictures"])
+    assert "note_density" in result["beside_held_out_chorales"]

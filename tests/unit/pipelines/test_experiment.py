@@ -1,0 +1,32 @@
+"""The configuration of an experiment: every file that comes with Aurl loads, and a saved one is the same experiment."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from aurl.data.tokenizers import EventTokenizer
+from aurl.models.music_model import MusicModel, MusicModelConfig
+from aurl.pipelines.experiment import ExperimentConfig
+from aurl.utils.config import load_config, save_config
+
+ROOT = Path(__file__).parents[3]
+CONFIGS = [*sorted((ROOT / "configs").rglob("*.yaml")), Path(str(files("aurl") / "assets" / "demo.yaml"))]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_every_configuration_loads_and_saved_it_is_the_same(path: Path, tmp_path: Path) -> None:
+    config = load_config(ExperimentConfig, path)
+    save_config(config, tmp_path / "saved.yaml")
+    assert load_config(ExperimentConfig, tmp_path / "saved.yaml") == config
+
+
+def test_the_default_model_has_the_size_of_the_default_tokenizer() -> None:
+    config = ExperimentConfig()
+    assert config.model.vocabulary_sizes == EventTokenizer(config.tokenizer).vocabulary.sizes
+
+
+@pytest.mark.parametrize(("name", "millions"), [("dev", 1.0), ("test", 0.2), ("prod", 26.0)])
+def test_models_have_the_sizes_that_the_guide_tells(name: str, millions: float) -> None:
+    config = load_config(ExperimentConfig, ROOT / "configs" / f"{name}.yaml").model
+    assert MusicModel(MusicModelConfig.parse(config.model_dump())).parameter_count / 1e6 == pytest.approx(millions, 0.1)
