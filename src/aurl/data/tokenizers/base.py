@@ -1,0 +1,93 @@
+"""What every tokenizer is: a function from a Score to rows of fields and back, exact on its own grid.
+
+Tokens are `uint16[t, f]`. Times are seconds and quarter-note beats from the first token. A tokenizer is built from its
+config alone, holds no state, and knows nothing of corpora or models.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aurl.data.tokenizers.grammar import Grammar
+from aurl.data.tokenizers.vocabulary import Vocabulary
+from aurl.music.score import Score
+from aurl.utils.config import Config
+from aurl.utils.registry import Registry
+
+Tokens = NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """When each token happens, counted from the first: after the time that the token itself passes."""
+
+    seconds: NDArray[np.float64]
+    beats: NDArray[np.float64]
+    bars: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class LossReport:
+    """What a tokenizer cannot say of a score: things lost or changed, counted by name, and the largest errors."""
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    errors: Mapping[str, float] = field(default_factory=dict)
+
+    def __add__(self, other: LossReport) -> LossReport:
+        """The losses of both scores: counts add up, errors keep the largest."""
+        counts = {k: self.counts.get(k, 0) + other.counts.get(k, 0) for k in {**self.counts, **other.counts}}
+        errors = {k: max(self.errors.get(k, 0.0), other.errors.get(k, 0.0)) for k in {**self.errors, **other.errors}}
+        return LossReport(counts, errors)
+
+    def summary(self) -> str:
+        """One sentence naming each loss that occurred."""
+        counts = [f"{count} {name.replace('_', ' ')}" for name, count in self.counts.items() if count]
+        errors = [f"{name.replace('_', ' ')} up to {error:.4g}" for name, error in self.errors.items() if error]
+        return "; ".join([", ".join(part) for part in (counts, errors) if part]) or "nothing is lost"
+
+
+class Tokenizer(ABC):
+    """A tokenizer; `decode(encode(s))` equals `canonical(s)[0]` for every score."""
+
+    VERSION: ClassVar[int]
+    """Raised whenever `encode` gives other tokens for the same score and config."""
+
+    config: Config
+    vocabulary: Vocabulary
+    grammar: Grammar
+
+    @abstractmethod
+    def encode(self, score: Score) -> Tokens:
+        """The tokens `[t, f]` of any score, from `start` to `end`."""
+
+    @abstractmethod
+    def decode(self, tokens: NDArray[Any]) -> Score:
+        """The score that any array of integers `[t, f]` says; what makes no sense is passed over."""
+
+    @abstractmethod
+    def canonical(self, score: Score) -> tuple[Score, LossReport]:
+        """`score` as far as the tokens can say it, and what they cannot."""
+
+    @abstractmethod
+    def clock(self, tokens: NDArray[Any]) -> Clock:
+        """When each token happens."""
+
+    @abstractmethod
+    def note_count(self, tokens: NDArray[Any]) -> int:
+        """How many notes begin in `tokens`."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the output of `encode` could."""
+        told = f"{type(self).__name__} {self.VERSION} {self.config.model_dump_json()}"
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+TOKENIZERS: Registry[Tokenizer] = Registry("tokenizers")

@@ -1,0 +1,78 @@
+"""Which token may follow which: finite automata over the rows of a vocabulary.
+
+A state stands for everything that matters of the tokens so far. Sampling asks `masks` before it chooses and `advance`
+after; both take a batch of independent sequences. Knows nothing of probabilities.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+class Grammar(ABC):
+    """Legal sequences of rows; states are integers, `initial` before the first row."""
+
+    initial: int
+
+    @abstractmethod
+    def masks(self, states: Ints, field: int) -> Bools:
+        """The values of `field` `[b, v]` that are legal next in each state `[b]`."""
+
+    @abstractmethod
+    def advance(self, states: Ints, rows: NDArray[Any]) -> Ints:
+        """The states `[b]` after `rows` `[b, f]`; an illegal row leads where its kind leads, so nothing gets stuck."""
+
+    @abstractmethod
+    def first_illegal(self, tokens: NDArray[Any]) -> int | None:
+        """Index of the first row of `tokens` `[t, f]` that is illegal from `initial`; None when all are legal."""
+
+
+class TableGrammar(Grammar):
+    """A grammar over tokens of one field, as two tables: state x value -> legal, and -> next state."""
+
+    def __init__(self, legal: Bools, following: Ints, initial: int) -> None:
+        self.legal, self.following, self.initial = legal, following, initial
+
+    def masks(self, states: Ints, field: int) -> Bools:
+        """The legal values `[b, v]`; the one field is 0."""
+        if field != 0:
+            raise IndexError(f"field {field} of a grammar of one field")
+        return np.asarray(self.legal[states])
+
+    def advance(self, states: Ints, rows: NDArray[Any]) -> Ints:
+        """The states after `rows` `[b, 1]`."""
+        return np.asarray(self.following[states, rows[:, 0]])
+
+    def first_illegal(self, tokens: NDArray[Any]) -> int | None:
+        """Index of the first illegal token, values beyond the vocabulary among them."""
+        size = self.legal.shape[1]
+        ids = tokens[:, 0].astype(np.int64)
+        beyond = np.flatnonzero((ids < 0) | (ids >= size))
+        end = int(beyond[0]) if len(beyond) else len(ids)
+        states = self._states_before(ids[:end])
+        illegal = np.flatnonzero(~self.legal[states, ids[:end]])
+        if len(illegal):
+            return int(illegal[0])
+        return end if end < len(ids) else None
+
+    def _states_before(self, ids: Ints) -> Ints:
+        """The state before each token; an automaton is sequential, so this loops, over plain integers."""
+        table, size = self._flat_following, self.legal.shape[1]
+        state, states = self.initial, []
+        for value in ids.tolist():
+            states.append(state)
+            state = table[state * size + value]
+        return np.array(states, np.int64)
+
+    @cached_property
+    def _flat_following(self) -> list[int]:
+        flat: list[int] = self.following.ravel().tolist()
+        return flat

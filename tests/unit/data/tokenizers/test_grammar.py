@@ -1,0 +1,49 @@
+"""A grammar as tables: masks, next states, and where a sequence breaks it."""
+
+import numpy as np
+import pytest
+
+from aurl.data.tokenizers.grammar import TableGrammar
+
+A, B = 0, 1
+
+
+@pytest.fixture
+def alternating():
+    """Two values that must alternate, beginning with A; the state is the value that is due."""
+    legal = np.array([[True, False], [False, True]])
+    following = np.array([[B, A], [B, A]])
+    return TableGrammar(legal, following, initial=A)
+
+
+def column(*values):
+    return np.array(values)[:, None]
+
+
+def test_masks_follow_each_state_of_the_batch(alternating):
+    masks = alternating.masks(np.array([A, B, A]), 0)
+    assert masks.tolist() == [[True, False], [False, True], [True, False]]
+
+
+def test_a_grammar_of_one_field_has_no_second(alternating):
+    with pytest.raises(IndexError, match="field 1"):
+        alternating.masks(np.array([A]), 1)
+
+
+def test_advance_moves_each_row_of_the_batch(alternating):
+    assert alternating.advance(np.array([A, B]), column(A, B)).tolist() == [B, A]
+
+
+def test_a_legal_sequence_has_no_first_illegal(alternating):
+    assert alternating.first_illegal(column(A, B, A)) is None
+    assert alternating.first_illegal(np.zeros((0, 1), np.int64)) is None
+
+
+def test_first_illegal_is_where_the_sequence_breaks(alternating):
+    assert alternating.first_illegal(column(A, B, B, A, A)) == 2
+
+
+@pytest.mark.parametrize("beyond", [-1, 2])
+def test_values_beyond_the_vocabulary_are_illegal(alternating, beyond):
+    assert alternating.first_illegal(column(A, B, beyond, B)) == 2
+    assert alternating.first_illegal(column(A, A, beyond)) == 1
