@@ -61,6 +61,17 @@ def test_an_exception_leaves_the_folder_that_was_there_and_nothing_else(tmp_path
     assert names(tmp_path) == ["model"]
 
 
+def test_everything_is_on_the_disk_before_the_rename_and_the_rename_before_the_end(tmp_path, monkeypatch):
+    sync, rename, events = folders._sync, Path.rename, []
+    monkeypatch.setattr(folders, "_sync", lambda path: events.append(path.name) or sync(path))
+    monkeypatch.setattr(Path, "rename", lambda self, to: events.append(f"to {to.name}") or rename(self, to))
+    write(tmp_path / "model", weights="abc", config="x")
+    hidden = f".tmp-model-{os.getpid()}"
+    assert [e for e in events if "-old-" not in e] == [
+        "config", "weights", MANIFEST, hidden, "to model", tmp_path.name,
+    ]  # fmt: skip
+
+
 def test_a_folder_that_exists_is_replaced_whole(tmp_path):
     write(tmp_path / "model", weights="old", extra="gone")
     target = write(tmp_path / "model", weights="new")

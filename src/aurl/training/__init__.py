@@ -1,0 +1,18 @@
+"""Training: one loop, any kind of model, and checkpoints that make a stopped run go on to the same last bit."""
+
+from aurl.training.callbacks import Callback
+from aurl.training.optimizers import OPTIMIZERS
+from aurl.training.schedules import Schedule
+from aurl.training.steps import TensorBatch, TrainingStep, TransformerStep
+from aurl.training.trainer import Trainer, TrainingConfig
+
+__all__ = [
+    "OPTIMIZERS",
+    "Callback",
+    "Schedule",
+    "TensorBatch",
+    "Trainer",
+    "TrainingConfig",
+    "TrainingStep",
+    "TransformerStep",
+]
