@@ -1,0 +1,103 @@
+"""Work handed to processes, its results in order, with no more in flight than memory allows.
+
+Processes come from a fork server where the system has one, else they are spawned: never forked from a process that may
+have threads. They ignore Ctrl-C, which is the parent's to handle, and end with the parent even when that is killed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing.context import BaseContext
+from typing import Any, Generic, TypeVar
+
+from aurl.utils.errors import AurlError
+
+T = TypeVar("T")
+JOBS_PER_WORKER = 3
+BYTES_IN_FLIGHT = 64 << 20
+
+
+@dataclass(frozen=True)
+class Job(Generic[T]):
+    """A call to make (None: nothing to do), its weight in bytes, and what to give back once it is done."""
+
+    call: Callable[[], Any] | None
+    bytes: int
+    result: T
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_in_order(jobs: Iterable[Job[T]], workers: int, *, preload: str) -> Iterator[T]:
+    """Make the calls in `workers` processes (1: in this one); yield each job's result when it and all before are done.
+
+    `preload` is the module that the processes need. An exception of a call is raised here; a process that dies raises
+    AurlError.
+    """
+    if workers == 1:
+        for job in jobs:
+            if job.call is not None:
+                job.call()
+            yield job.result
+        return
+    pool = ProcessPoolExecutor(workers, mp_context=_context(preload), initializer=_start_worker)
+    try:
+        yield from _run(pool, jobs, workers * JOBS_PER_WORKER)
+    except BrokenProcessPool:
+        raise AurlError(
+            "a worker process died",
+            found="killed, out of memory, or crashed by a file it read",
+            hint="run the same command again to continue; with one worker if it happens again",
+        ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _run(pool: ProcessPoolExecutor, jobs: Iterable[Job[T]], limit: int) -> Iterator[T]:
+    waiting: deque[tuple[Job[T], Future[Any] | None]] = deque()
+    in_flight = 0
+    for job in jobs:
+        waiting.append((job, None if job.call is None else pool.submit(job.call)))
+        in_flight += job.bytes
+        while waiting and (len(waiting) >= limit or in_flight > BYTES_IN_FLIGHT):
+            in_flight -= waiting[0][0].bytes
+            yield _finish(*waiting.popleft())
+    while waiting:
+        yield _finish(*waiting.popleft())
+
+
+def _finish(job: Job[T], future: Future[Any] | None) -> T:
+    if future is not None:
+        future.result()
+    return job.result
+
+
+def _context(preload: str) -> BaseContext:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([preload])  # imported once, shared by all workers
+    return context
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
