@@ -83,7 +83,9 @@ def test_a_corpus_of_another_version_is_refused(aurl: Any, corpus: Path, tmp_pat
     assert "format 99" in capsys.readouterr().err
 
 
-def test_a_run_of_another_model_is_not_continued(aurl: Any, run: Path, corpus: Path, tmp_path: Path, capsys: Any) -> None:
+def test_a_run_of_another_model_is_not_continued(
+    aurl: Any, run: Path, corpus: Path, tmp_path: Path, capsys: Any
+) -> None:
     shutil.copytree(run, tmp_path / "test")
     words = [run / "config.yaml", f"folder={tmp_path}", f"data.corpus={corpus}", "model.width=32", "-q"]
     assert aurl("train", *words) == 2
@@ -92,7 +94,9 @@ def test_a_run_of_another_model_is_not_continued(aurl: Any, run: Path, corpus: P
 
 def test_ctrl_c_saves_and_the_same_command_goes_on(short: list[str], aurl: Any, tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from aurl.cli import main; main()", "train", *short[:-1], "training.steps=2000"]
-    with subprocess.Popen([*command, "--quiet"], stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"}) as p:
+    with subprocess.Popen(
+        [*command, "--quiet"], stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    ) as p:
         metrics = tmp_path / "test" / "metrics.jsonl"
         deadline = time.monotonic() + 60
         while not metrics.exists() and time.monotonic() < deadline:

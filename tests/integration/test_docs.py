@@ -5,6 +5,8 @@ import runpy
 import shlex
 import sys
 import zipfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,19 +28,16 @@ def commands(document: str) -> list[str]:
 def run(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run one command in this process, shortened where it would train for minutes."""
     words = shlex.split(line)
-    if words[0] == "aurl" and words[1] == "train" or "train_pipeline.py" in words:
+    if (words[0] == "aurl" and words[1] == "train") or "train_pipeline.py" in words:
         words += FEW_STEPS
     if words[:2] == ["aurl", "demo"]:
         words += ["--steps", "4"]
-    try:
-        if words[0] == "python":
-            monkeypatch.setattr(sys, "argv", words[1:])
-            runpy.run_path(words[1], run_name="__main__")
-        else:
-            monkeypatch.setattr(sys, "argv", words)
-            main()
-    except SystemExit as stop:
-        assert stop.code in (0, None), f"{line!r} exited with {stop.code}"
+    is_script = words[0] == "python"
+    monkeypatch.setattr(sys, "argv", words[1:] if is_script else words)
+    start: Callable[[], object] = partial(runpy.run_path, words[1], run_name="__main__") if is_script else main
+    with pytest.raises(SystemExit) as stop:
+        start()
+    assert stop.value.code in (0, None), line
 
 
 @pytest.fixture

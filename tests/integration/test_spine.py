@@ -48,7 +48,8 @@ def test_a_piece_is_heard_and_seen(aurl: Any, run: Path, tmp_path: Path) -> None
     out = tmp_path / "music" / "new.mid"
     assert aurl("generate", "-m", run, "-o", out, "--seconds", 12, "--wav", "--png", "-q") == 0
     score = read_midi(out)
-    assert len(score.notes) and score.duration_seconds <= 13.3
+    assert len(score.notes)
+    assert score.duration_seconds <= 13.3
     with wave.open(str(out.with_suffix(".wav"))) as sound:
         samples = np.frombuffer(sound.readframes(sound.getnframes()), np.int16)
         assert sound.getnframes() / sound.getframerate() >= score.duration_seconds

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from aurl.data.tokenizers.base import Tokenizer
-from aurl.data.tokenizers.grammar import Grammar
+from aurl.data.tokenizers.grammar import Grammar, States
 from aurl.generation.sampling import Sampler, SamplingConfig
 
 
@@ -72,7 +72,7 @@ class Engine:
         self.alive = np.ones(batch, np.bool_)
         self.ended = np.zeros(batch, np.bool_)
         self.fallbacks = np.zeros(batch, np.int64)
-        self.states = np.full(batch, state_after(self.grammar, prompt))
+        self.states = np.repeat(state_after(self.grammar, prompt), batch, axis=0)
         self._fed = 0
         runtime.reset(batch)
 
@@ -130,9 +130,9 @@ class Engine:
         return self.tokens[rows, first : self.length, field]
 
 
-def state_after(grammar: Grammar, tokens: Int[np.ndarray, "t f"]) -> int:
-    """The grammar's state after `tokens`, legal or not."""
-    state = np.array([grammar.initial])
+def state_after(grammar: Grammar, tokens: Int[np.ndarray, "t f"]) -> States:
+    """The grammar's state after `tokens`, legal or not, as a batch of one."""
+    state = grammar.start(1)
     for row in tokens.astype(np.int64):
         state = grammar.advance(state, row[None])
-    return int(state[0])
+    return state

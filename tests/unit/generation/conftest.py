@@ -65,7 +65,8 @@ class ToyTokenizer(Tokenizer):
 class AlternatingGrammar(Grammar):
     """State 0 wants a note with a pitch 1..5, state 1 a tick or the end, whose pitch is 0."""
 
-    initial = 0
+    def start(self, batch):
+        return np.zeros(batch, np.int64)
 
     def masks(self, states, field):
         if field == 0:

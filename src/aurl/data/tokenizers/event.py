@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from aurl.data.tokenizers import event_vocabulary as ev
 from aurl.data.tokenizers.base import TOKENIZERS, Clock, LossReport, Tokenizer, Tokens
-from aurl.data.tokenizers.event_grammar import event_grammar
+from aurl.data.tokenizers.event_grammar import EventGrammar
 from aurl.data.tokenizers.event_grid import cut, merge, read_grid, write_score
 from aurl.data.tokenizers.event_losses import count_losses
 from aurl.data.tokenizers.event_tokens import bpm_at, known_ids, read_tokens, steps_passed, within, write_tokens
@@ -39,7 +39,7 @@ class EventTokenizer(Tokenizer):
     def __init__(self, config: EventTokenizerConfig | None = None) -> None:
         self.config = config or EventTokenizerConfig()
         self.vocabulary = ev.event_vocabulary()
-        self.grammar = event_grammar()
+        self.grammar = EventGrammar()
 
     def encode(self, score: Score) -> Tokens:
         """The tokens `[t, 1]` of any score, from `start` to `end`."""

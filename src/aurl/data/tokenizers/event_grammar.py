@@ -1,20 +1,23 @@
-"""The grammar of the `event` tokenizer: the order in which one moment's events may follow each other.
+"""The grammar of the `event` tokenizer: the order of one moment's events, and notes that begin and end in turn.
 
-A moment is told as tempo, note-offs, pedals, note-ons. A state is the kind of the last token, for an instrument token
-also how far the moment has come, and what the piece has declared so far: nothing, an instrument, or an instrument and
-a velocity. Notes need both, pedals need an instrument. Which notes sound is not part of the state, so a note-off
-without a note is legal; decoding passes it over.
+A moment is told as tempo, note-offs, pedals, note-ons. The order is a table: its state is the kind of the last token,
+for an instrument token also how far the moment has come, and what the piece has declared so far: nothing, an
+instrument, or an instrument and a velocity. Notes need both, pedals need an instrument. On top of the table, only a
+note that sounds can end, only one that does not can begin, and a piece ends in silence: without this a model that
+loses count leaves notes that sound for ever.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from itertools import product
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aurl.data.tokenizers import event_vocabulary as ev
-from aurl.data.tokenizers.grammar import TableGrammar
+from aurl.data.tokenizers.grammar import Bools, Grammar, States, TableGrammar
 
 _RANGES = {
     "start": (ev.START, ev.END),
@@ -67,9 +70,72 @@ _STATES = list(product(_FOLLOWERS, range(3)))
 _INDEX = {state: index for index, state in enumerate(_STATES)}
 
 
+_PLACE, _INSTRUMENT, _SOUNDING = 0, 1, 2
+"""Columns of a state: the state of the table, the current instrument, then a flag for each instrument and pitch."""
+
+
+class EventGrammar(Grammar):
+    """The table of the order of events, and which notes sound; states are `[b, 2 + 16 * 88]`."""
+
+    def __init__(self) -> None:
+        self.table = moment_table()
+        self._can_end_notes = self.table.legal[self.table.following[:, ev.INSTRUMENT], ev.NOTE_OFF]
+
+    def start(self, batch: int) -> States:
+        """Nothing told, the first instrument, silence."""
+        states = np.zeros((batch, _SOUNDING + ev.INSTRUMENT_COUNT * ev.PITCH_COUNT), np.int16)
+        states[:, _PLACE] = self.table.initial
+        return states
+
+    def masks(self, states: States, field: int) -> Bools:
+        """The legal values `[b, 774]`; the one field is 0."""
+        place, sounding = states[:, _PLACE], _sounding(states) != 0
+        legal = self.table.masks(place, field)
+        here = sounding[np.arange(len(states)), states[:, _INSTRUMENT]]
+        legal[:, ev.NOTE_ON : ev.NOTE_OFF] &= ~here
+        legal[:, ev.NOTE_OFF : ev.SHIFT] &= here
+        legal[:, ev.VELOCITY : ev.SUSTAIN_ON] &= ~here.all(axis=1, keepdims=True)
+        legal[:, ev.INSTRUMENT:] &= ~sounding.all(axis=2) | self._can_end_notes[place, None]
+        legal[:, ev.END] &= ~sounding.any(axis=(1, 2))
+        return legal
+
+    def advance(self, states: States, rows: NDArray[Any]) -> States:
+        """The states after `rows` `[b, 1]`."""
+        after, ids = states.copy(), rows[:, 0].astype(np.int64)
+        after[:, _PLACE] = self.table.advance(states[:, _PLACE], rows)
+        named = ids >= ev.INSTRUMENT
+        after[named, _INSTRUMENT] = ids[named] - ev.INSTRUMENT
+        notes = np.flatnonzero((ids >= ev.NOTE_ON) & (ids < ev.SHIFT))
+        begins, pitches = ids[notes] < ev.NOTE_OFF, (ids[notes] - ev.NOTE_ON) % ev.PITCH_COUNT
+        _sounding(after)[notes, states[notes, _INSTRUMENT], pitches] = begins
+        return after
+
+    def first_illegal(self, tokens: NDArray[Any]) -> int | None:
+        """Index of the first illegal token, values beyond the vocabulary among them."""
+        first = self.table.first_illegal(tokens)
+        instrument, sounding = 0, set[tuple[int, int]]()
+        for index, value in enumerate(tokens[:first, 0].tolist()):
+            if value >= ev.INSTRUMENT:
+                instrument = value
+            elif ev.NOTE_ON <= value < ev.SHIFT:
+                ends, pitch = divmod(value - ev.NOTE_ON, ev.PITCH_COUNT)
+                note = (instrument, pitch)
+                if bool(ends) != (note in sounding):
+                    return index
+                sounding ^= {note}
+            elif value == ev.END and sounding:
+                return index
+        return first
+
+
+def _sounding(states: States) -> States:
+    """The flags `[b, 16, 88]` of `states`, a view."""
+    return states[:, _SOUNDING:].reshape(len(states), ev.INSTRUMENT_COUNT, ev.PITCH_COUNT)
+
+
 @cache
-def event_grammar() -> TableGrammar:
-    """The tables of the grammar, 42 states by 774 values."""
+def moment_table() -> TableGrammar:
+    """The order of a moment's events as tables, 42 states by 774 values."""
     legal = np.zeros((len(_STATES), ev.SIZE), np.bool_)
     following = np.zeros((len(_STATES), ev.SIZE), np.int64)
     for index, (last, declared) in enumerate(_STATES):

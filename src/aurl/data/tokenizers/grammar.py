@@ -15,39 +15,47 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+States = NDArray[Any]
+"""States of a batch: the first axis is the sequence, the rest is the grammar's own."""
 
 
 class Grammar(ABC):
-    """Legal sequences of rows; states are integers, `initial` before the first row."""
-
-    initial: int
+    """Legal sequences of rows."""
 
     @abstractmethod
-    def masks(self, states: Ints, field: int) -> Bools:
-        """The values of `field` `[b, v]` that are legal next in each state `[b]`."""
+    def start(self, batch: int) -> States:
+        """The states of `batch` sequences before their first row."""
 
     @abstractmethod
-    def advance(self, states: Ints, rows: NDArray[Any]) -> Ints:
-        """The states `[b]` after `rows` `[b, f]`; an illegal row leads where its kind leads, so nothing gets stuck."""
+    def masks(self, states: States, field: int) -> Bools:
+        """The values of `field` `[b, v]` that are legal next in each state; the array is the caller's to change."""
+
+    @abstractmethod
+    def advance(self, states: States, rows: NDArray[Any]) -> States:
+        """The states after `rows` `[b, f]`; an illegal row leads where its kind leads, so nothing gets stuck."""
 
     @abstractmethod
     def first_illegal(self, tokens: NDArray[Any]) -> int | None:
-        """Index of the first row of `tokens` `[t, f]` that is illegal from `initial`; None when all are legal."""
+        """Index of the first row of `tokens` `[t, f]` that is illegal from the start; None when all are legal."""
 
 
 class TableGrammar(Grammar):
-    """A grammar over tokens of one field, as two tables: state x value -> legal, and -> next state."""
+    """A grammar over tokens of one field, as two tables: state x value -> legal, -> next state. States are `[b]`."""
 
     def __init__(self, legal: Bools, following: Ints, initial: int) -> None:
         self.legal, self.following, self.initial = legal, following, initial
 
-    def masks(self, states: Ints, field: int) -> Bools:
+    def start(self, batch: int) -> States:
+        """The initial state for each sequence."""
+        return np.full(batch, self.initial)
+
+    def masks(self, states: States, field: int) -> Bools:
         """The legal values `[b, v]`; the one field is 0."""
         if field != 0:
             raise IndexError(f"field {field} of a grammar of one field")
         return np.asarray(self.legal[states])
 
-    def advance(self, states: Ints, rows: NDArray[Any]) -> Ints:
+    def advance(self, states: States, rows: NDArray[Any]) -> States:
         """The states after `rows` `[b, 1]`."""
         return np.asarray(self.following[states, rows[:, 0]])
 

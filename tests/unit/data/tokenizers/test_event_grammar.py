@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from aurl.data.tokenizers import EventTokenizer
 from aurl.data.tokenizers import event_vocabulary as ev
-from aurl.data.tokenizers.event_grammar import event_grammar
+from aurl.data.tokenizers.event_grammar import EventGrammar, moment_table
 
-GRAMMAR = event_grammar()
+GRAMMAR = EventGrammar()
 NAMES = {name: index for index, name in enumerate(ev.event_vocabulary().fields[0].tokens)}
 KINDS = [name.split(":")[0] for name in NAMES]
 WEIGHTS = np.array([0.01 if kind == "end" else 1 / KINDS.count(kind) for kind in KINDS])
@@ -31,10 +31,11 @@ def is_legal(text):
         "velocity:70 note_on:64",
         "instrument:Bass velocity:70 note_on:64 instrument:Guitar note_on:40",
         "shift:512 shift:512 shift:3 tempo:90 note_off:60",
-        "shift:5 note_off:60 instrument:Drums note_off:40 instrument:Bass sustain:on instrument:Piano sustain:off end",
+        "instrument:Drums note_on:40 shift:5 note_off:40 instrument:Piano note_off:60 instrument:Bass sustain:on end",
         "shift:5 sustain:on note_on:62",
         "shift:5 note_off:60 end pad pad",
-        "shift:5 tempo:90 end",
+        "shift:5 note_off:60 shift:5 tempo:90 end",
+        "instrument:Bass note_on:60 shift:5 instrument:Piano note_off:60 note_on:60",
     ],
 )
 def test_the_order_of_a_moment_is_legal(rest):
@@ -67,6 +68,12 @@ def test_the_order_of_a_moment_is_legal(rest):
         "shift:4 sustain:on instrument:Bass note_off:60",
         "shift:4 note_off:60 end note_on:60",
         "shift:4 note_off:60 end end",
+        "note_on:60",
+        "shift:4 note_off:61",
+        "shift:4 note_off:60 shift:4 note_off:60",
+        "shift:4 instrument:Bass note_off:60",
+        "note_on:64 shift:4 note_off:60 end",
+        "shift:4 tempo:90 end",
     ],
 )
 def test_any_other_order_is_illegal_at_its_last_token(rest):
@@ -95,28 +102,58 @@ def test_an_empty_piece_is_legal():
 
 
 def test_unknown_changes_nothing_and_illegal_tokens_lead_where_their_kind_leads():
-    state = np.array([GRAMMAR.initial])
+    state = GRAMMAR.start(1)
     for name in OPENING.split():
         state = GRAMMAR.advance(state, ids(name))
-    assert GRAMMAR.advance(state, ids("unknown")) == state
+    assert (GRAMMAR.advance(state, ids("unknown")) == state).all()
     after_off = GRAMMAR.advance(GRAMMAR.advance(state, ids("shift:1")), ids("note_off:60"))
-    assert GRAMMAR.advance(state, ids("note_off:60")) == after_off
+    assert (GRAMMAR.advance(state, ids("note_off:60")) == after_off).all()
 
 
 def test_no_state_that_can_be_reached_is_a_dead_end():
-    reached, todo = set(), [GRAMMAR.initial]
+    table = moment_table()
+    reached, todo = set(), [table.initial]
     while todo:
         state = todo.pop()
         if state not in reached:
             reached.add(state)
-            todo += GRAMMAR.following[state][GRAMMAR.legal[state]].tolist()
-            assert GRAMMAR.legal[state].any()
+            todo += table.following[state][table.legal[state]].tolist()
+            assert table.legal[state].any()
     assert len(reached) > 20
+
+
+def test_an_instrument_whose_every_pitch_sounds_is_no_dead_end():
+    """It cannot be given more notes, and can be named where they can end."""
+    chord = " ".join(f"note_on:{pitch}" for pitch in range(21, 109) if pitch != 60)
+    state = GRAMMAR.start(1)
+    for name in f"{OPENING} {chord}".split():
+        state = GRAMMAR.advance(state, ids(name))
+    legal = {KINDS[value] for value in np.flatnonzero(GRAMMAR.masks(state, 0)[0])}
+    assert legal == {"shift", "instrument"}
+    assert not GRAMMAR.masks(state, 0)[0, NAMES["instrument:Piano"]]
+    later = GRAMMAR.advance(GRAMMAR.advance(state, ids("instrument:Bass")), ids("note_on:30"))
+    later = GRAMMAR.advance(later, ids("shift:1"))
+    assert GRAMMAR.masks(later, 0)[0, NAMES["instrument:Piano"]]
+    back = GRAMMAR.advance(later, ids("instrument:Piano"))
+    assert {KINDS[value] for value in np.flatnonzero(GRAMMAR.masks(back, 0)[0])} == {"note_off", "sustain"}
+
+
+@given(st.integers(0, 2**32), st.integers(0, 100))
+def test_masks_and_first_illegal_agree(seed, length):
+    """Whatever follows a legal walk, the mask allows it exactly when the walk with it is legal."""
+    tokens = random_walk(seed, length)
+    state = GRAMMAR.start(1)
+    for token in tokens:
+        state = GRAMMAR.advance(state, token[None])
+    legal = GRAMMAR.masks(state, 0)[0]
+    for value in np.random.default_rng(seed).choice(ev.SIZE, 30, replace=False):
+        grown = np.concatenate([tokens, [[value]]])
+        assert (GRAMMAR.first_illegal(grown) is None) == legal[value]
 
 
 def random_walk(seed, length):
     """Legal tokens, kinds chosen evenly so that shifts and notes do not crowd out the rest."""
-    random, state, tokens = np.random.default_rng(seed), np.array([GRAMMAR.initial]), []
+    random, state, tokens = np.random.default_rng(seed), GRAMMAR.start(1), []
     for _ in range(length):
         mask = GRAMMAR.masks(state, 0)[0]
         choice = random.choice(ev.SIZE, p=mask * WEIGHTS / (mask * WEIGHTS).sum())
