@@ -22,7 +22,7 @@ def show(
 
     changes = overrides or []
     if config is not None and "=" in config:
-        config, changes = None, [config, *changes]
+        changes, config = [config, *changes], None
     typer.echo(dump_yaml(load_config(ExperimentConfig, config, changes)), nl=False)
 
 

@@ -26,7 +26,9 @@ def generate(
     wav: Annotated[bool, typer.Option("--wav", help="Write sound beside each MIDI file.")] = False,
     png: Annotated[bool, typer.Option("--png", help="Write a piano roll beside each MIDI file.")] = False,
     soundfont: Annotated[Path | None, typer.Option(help="SoundFont (.sf2) for --wav; one is built in.")] = None,
-    fluidsynth: Annotated[bool, typer.Option("--fluidsynth", help="Render --wav with an installed FluidSynth.")] = False,
+    fluidsynth: Annotated[
+        bool, typer.Option("--fluidsynth", help="Render --wav with an installed FluidSynth.")
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:

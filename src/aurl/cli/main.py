@@ -24,19 +24,12 @@ for command in (prepare.prepare, info.info, train.train, generate.generate, demo
 app.add_typer(config.app, name="config")
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+@app.callback(invoke_without_command=True)
+def options(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """A folder of MIDI becomes a trained model, and the model becomes music."""
+    if version:
         typer.echo(f"aurl {__version__}")
         raise typer.Exit
-
-
-@app.callback()
-def options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """A folder of MIDI becomes a trained model, and the model becomes music."""
     from aurl.utils.logging import LoggingConfig, configure_logging
 
     configure_logging(LoggingConfig())

@@ -30,9 +30,8 @@ def run_demo(out: Path, *, steps: int | None = None, seed: int = 0, quiet: bool 
     prepare_corpus(["aurl:chorales"], corpus, PrepareConfig(), quiet=quiet)
     trained = train_model(demo_config(out, corpus, steps), quiet=quiet)
     midi = out / "piece.mid"
-    generate_pieces(
-        Path(trained["run"]), Output(midi, wav=True, png=True), overrides={"seconds": SECONDS, "seed": seed}, quiet=quiet
-    )
+    request = {"seconds": SECONDS, "seed": seed}
+    generate_pieces(Path(trained["run"]), Output(midi, wav=True, png=True), overrides=request, quiet=quiet)
     piece, held_out = read_midi(midi), validation_scores(Corpus.open(corpus))
     picture = out / "beside_real.png"
     write_piano_roll([piece, held_out[0]], picture, title=["generated", "a real chorale, held out of training"])

@@ -71,7 +71,12 @@ def describe_corpus(corpus: Corpus) -> dict[str, Any]:
 
 def describe_model(path: Path) -> dict[str, Any]:
     """Size, shape, training and validation of the best checkpoint of a run, of a checkpoint or of a model."""
-    from aurl.models.pretrained import bits_per_note, find_model, read_experiment, weight_count  # torch is imported here only
+    from aurl.models.pretrained import (  # torch is imported here only
+        bits_per_note,
+        find_model,
+        read_experiment,
+        weight_count,
+    )
 
     folder = find_model(path)
     experiment = read_experiment(folder)

@@ -1,6 +1,7 @@
 """Training: one loop, any kind of model, and checkpoints that make a stopped run go on to the same last bit."""
 
 from aurl.training.callbacks import Callback
+from aurl.training.muon import MuonConfig
 from aurl.training.optimizers import OPTIMIZERS
 from aurl.training.schedules import Schedule
 from aurl.training.steps import TensorBatch, TrainingStep, TransformerStep
@@ -9,6 +10,7 @@ from aurl.training.trainer import Trainer, TrainingConfig
 __all__ = [
     "OPTIMIZERS",
     "Callback",
+    "MuonConfig",
     "Schedule",
     "TensorBatch",
     "Trainer",

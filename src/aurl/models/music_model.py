@@ -1,0 +1,88 @@
+"""MusicModel: probabilities of the next token row, one field after another, from the rows before it.
+
+A row has f fields. Their embeddings are summed, a decoder-only transformer reads the rows, and each field has a head
+that also sees the fields of the row chosen before it; with f = 1 this is a plain language model. It knows neither what
+the values mean nor how they are chosen or trained.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+
+from aurl.models.embeddings import FieldEmbeddings
+from aurl.models.heads import Cascade
+from aurl.models.kv_cache import KVCache
+from aurl.models.layers import linear
+from aurl.models.transformer import Transformer, TransformerConfig
+
+
+class MusicModelConfig(TransformerConfig):
+    """All that is needed to build a MusicModel; the default has 5.1 million parameters."""
+
+    vocabulary_sizes: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (774,)
+    """Number of values of each field of a token row."""
+    tie_embeddings: bool = False
+    """Use each field's embedding as the weights of its head."""
+
+
+class MusicModel(nn.Module):
+    """A transformer over token rows, built from its configuration alone."""
+
+    def __init__(self, config: MusicModelConfig) -> None:
+        super().__init__()
+        sizes, width = config.vocabulary_sizes, config.width
+        self.config = config
+        self.embeddings = FieldEmbeddings(sizes, width)
+        self.transformer = Transformer(config)
+        self.cascade = Cascade(len(sizes), width)
+        self.outputs = nn.ModuleList([] if config.tie_embeddings else [linear(width, n, std=0.02) for n in sizes])
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of weights, a shared one counted once."""
+        return sum(weight.numel() for weight in self.parameters())
+
+    def hidden(self, tokens: Int[Tensor, "b t f"], cache: KVCache | None = None) -> Float[Tensor, "b t d"]:
+        """Read rows; with a `cache`, after those it holds. ValueError when the context is exceeded."""
+        x = self.embeddings(tokens)
+        if self.training:
+            x = F.dropout(x, self.config.dropout)
+        hidden: Tensor = self.transformer(x, cache)
+        return hidden
+
+    def field_logits(
+        self, hidden: Float[Tensor, "b t d"], field: int, chosen: Int[Tensor, "b t i"]
+    ) -> Float[Tensor, "b t v"]:
+        """Logits of `field` in the row after each hidden state, given that row's earlier fields (i = `field`)."""
+        if field:
+            hidden = self.cascade(hidden, self.embeddings(chosen), field)
+        heads = self.embeddings.tables if self.config.tie_embeddings else self.outputs
+        logits: Tensor = F.linear(hidden, heads[field].get_parameter("weight"))
+        return logits
+
+    def forward(self, tokens: Int[Tensor, "b t f"], targets: Int[Tensor, "b t f"]) -> list[Float[Tensor, "b t _"]]:
+        """Logits of every field of `targets`, the row after each of `tokens`, given its true earlier fields."""
+        hidden = self.hidden(tokens)
+        return [self.field_logits(hidden, field, targets[..., :field]) for field in range(targets.shape[-1])]
+
+    def nll(self, tokens: Int[Tensor, "b t f"], targets: Int[Tensor, "b t f"]) -> Float[Tensor, "b t f"]:
+        """Negative log-likelihood of every field of `targets`, in nats."""
+        logits = self(tokens, targets)
+        losses = [
+            F.cross_entropy(scores.flatten(0, 1), targets[..., field].flatten(), reduction="none")
+            for field, scores in enumerate(logits)
+        ]  # f of (b t)
+        return torch.stack(losses, -1).view(targets.shape)
+
+    def new_cache(self, batch: int, dtype: torch.dtype | None = None) -> KVCache:
+        """An empty cache for `batch` sequences, on the model's device, in `dtype` or that of the weights."""
+        config, weight = self.config, next(self.parameters())
+        shape = (config.layers, batch, config.heads, config.context, config.width // config.heads)
+        keys, values = (weight.new_zeros(shape, dtype=dtype) for _ in range(2))
+        return KVCache(keys, values)
