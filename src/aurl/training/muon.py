@@ -53,6 +53,7 @@ class Muon(AdamW):
             return
         state = self.state[matrix]
         if "mean" not in state:
+            state["step"] = torch.zeros(())  # AdamW asks for it when a state is loaded
             state["mean"] = torch.zeros_like(matrix)
         mean = state["mean"].lerp_(gradient, 1 - group["momentum"])
         update = orthogonalised(gradient.lerp(mean, group["momentum"]))

@@ -3,8 +3,7 @@
 A moment is told as tempo, note-offs, pedals, note-ons. The order is a table: its state is the kind of the last token,
 for an instrument token also how far the moment has come, and what the piece has declared so far: nothing, an
 instrument, or an instrument and a velocity. Notes need both, pedals need an instrument. On top of the table, only a
-note that sounds can end, only one that does not can begin, and a piece ends in silence: without this a model that
-loses count leaves notes that sound for ever.
+note that sounds can end, and only one that does not can begin. A piece may end while notes sound: they end with it.
 """
 
 from __future__ import annotations
@@ -95,8 +94,7 @@ class EventGrammar(Grammar):
         legal[:, ev.NOTE_ON : ev.NOTE_OFF] &= ~here
         legal[:, ev.NOTE_OFF : ev.SHIFT] &= here
         legal[:, ev.VELOCITY : ev.SUSTAIN_ON] &= ~here.all(axis=1, keepdims=True)
-        legal[:, ev.INSTRUMENT:] &= ~sounding.all(axis=2) | self._can_end_notes[place, None]
-        legal[:, ev.END] &= ~sounding.any(axis=(1, 2))
+        legal[:, ev.INSTRUMENT :] &= ~sounding.all(axis=2) | self._can_end_notes[place, None]
         return legal
 
     def advance(self, states: States, rows: NDArray[Any]) -> States:
@@ -123,8 +121,6 @@ class EventGrammar(Grammar):
                 if bool(ends) != (note in sounding):
                     return index
                 sounding ^= {note}
-            elif value == ev.END and sounding:
-                return index
         return first
 
 
