@@ -24,7 +24,7 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.benchmark
-	set -e; for script in $(wildcard benchmarks/*.py); do $(BIN)/python $$script; done
+	set -e; for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python $$script; done
 
 clean:
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache \

@@ -1,6 +1,6 @@
 """How fast the torch runtime writes music on one thread: ms per token, share of sampling, time to the first token.
 
-    python benchmarks/generation.py [--model RUN] [--seconds 60] [--json FILE]
+    python benchmarks/generation.py [--model RUN] [--seconds 60] [--json]
 
 Without --model, fresh weights of the default size (5.1 million parameters) write; they cost what trained ones cost.
 Music is taken to need 40 event tokens a second. With `transformers` installed, its `generate` runs beside ours on a
@@ -136,19 +136,20 @@ def measure(path: Path | None, seconds: float) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print the table and, if asked, write JSON."""
+    """Measure, then print a table or JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", action="store_true", help="print JSON only")
     options = parser.parse_args()
     torch.set_num_threads(1)
     result = measure(options.model, options.seconds)
+    if options.json:
+        print(json.dumps(result, indent=2))
+        return
     for name, value in result.items():
         figures = value if isinstance(value, dict) else {"": value}
         print(f"{name:46}", "  ".join(f"{key} {figure:,.4g}".strip() for key, figure in figures.items()))
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

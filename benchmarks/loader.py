@@ -1,9 +1,9 @@
 """Cost of a training sample when pieces are tokenized on the fly, beside tokenizing them with MidiTok's REMI.
 
-    python benchmarks/loader.py CORPUS_OR_PATH... [--json]
+    python benchmarks/loader.py [CORPUS_OR_PATH...] [--json]
 
-Takes a prepared corpus, or MIDI files, folders and archives, from which it prepares one in a temporary folder. A sample
-is 1,024 training tokens. The first run has no cache of lengths and tokenizes the split before it begins; the second
+Takes a prepared corpus, or MIDI files, folders and archives, from which it prepares one in a temporary folder; the
+built-in chorales when not given any. A sample is 1,024 training tokens. The first run has no cache of lengths and tokenizes the split before it begins; the second
 finds the cache; a later epoch also finds the tokens that the data set keeps in memory (up to 64 MiB). Then both
 tokenizers encode a whole piece for one window of it, keeping nothing. No file is parsed while the clock runs: ours
 reads the score from the memory-mapped corpus, MidiTok gets a copy of a symusic score and preprocesses it. Times are
@@ -33,6 +33,7 @@ from rich.table import Table
 
 from aurl.data.corpus import PrepareConfig, build_corpus
 from aurl.data.dataset import TokenDataset
+from aurl.data.embedded import chorales_archive
 from aurl.data.store import Corpus
 from aurl.data.tokenizers import EventTokenizer
 from aurl.music.midi import midi_bytes
@@ -48,7 +49,7 @@ Figures = dict[str, Any]
 def main() -> None:
     """Measure, then print a table or JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("paths", nargs="+", type=Path, metavar="CORPUS_OR_PATH")
+    parser.add_argument("paths", nargs="*", type=Path, metavar="CORPUS_OR_PATH", default=[chorales_archive()])
     parser.add_argument("--json", action="store_true", help="print JSON only")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
 """How fast and in how much memory `aurl prepare` makes a corpus, and how fast others read the same files.
 
-    python benchmarks/prepare.py [PATH...] [--files N] [--workers 0] [--json FILE]
+    python benchmarks/prepare.py [PATH...] [--files N] [--workers 0] [--json]
 
 Without PATH, the built-in chorales. With --files, N files are made of those found, each shifted in time and pitch so
 that no two are the same music. Memory is that of the whole process tree, sampled every 20 ms where there is /proc:
@@ -44,22 +44,23 @@ if __name__ == "__main__":
 
 
 def main() -> None:
-    """Measure, print a table, write JSON if asked to."""
+    """Measure, then print a table or JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="*", type=Path, default=[chorales_archive()])
     parser.add_argument("--files", type=int, help="make a corpus of this many files")
     parser.add_argument("--workers", type=int, default=0, help="processes; 0 is one a core")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--json", action="store_true", help="print JSON only")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         paths = [multiply(options.paths, Path(folder) / "music", options.files)] if options.files else options.paths
         figures = measure(paths, Path(folder) / "corpus", options.workers)
     figures |= compare(options.paths, int(figures["files"]))
+    if options.json:
+        print(json.dumps(figures, indent=2))
+        return
     width = max(map(len, figures))
     for name, value in figures.items():
         print(f"{name:<{width}}  {value:,.1f}" if isinstance(value, float) else f"{name:<{width}}  {value}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2))
 
 
 def files_of(paths: list[Path]) -> Iterator[bytes]:

@@ -1,6 +1,6 @@
 """Speed and exactness of the `event` tokenizer on a folder of MIDI files, beside MidiTok's REMI and MIDILike.
 
-    python benchmarks/tokenization.py FOLDER [--limit N] [--peer-limit N] [--repeats N] [--json]
+    python benchmarks/tokenization.py [FOLDER] [--limit N] [--peer-limit N] [--repeats N] [--json]
 
 Scores are in memory before any clock starts. Ours are timed from the Score as read, so snapping to the grid and
 merging count; MidiTok's are preprocessed beforehand and only the conversion counts. Decoding starts from ids. Both
@@ -14,8 +14,10 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import tempfile
 import time
 import tracemalloc
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -27,6 +29,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from aurl.data.embedded import chorales_archive
 from aurl.data.tokenizers import EventTokenizer
 from aurl.music.midi import read_midi
 from aurl.music.score import Score
@@ -55,18 +58,27 @@ class Timing:
 def main() -> None:
     """Measure, then print tables or JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?", help="of MIDI files; the built-in chorales when not given")
     parser.add_argument("--limit", type=int, default=300, help="files for ours")
     parser.add_argument("--peer-limit", type=int, default=40, help="files for MidiTok")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", action="store_true", help="print JSON only")
     options = parser.parse_args()
-    paths, scores = read_scores(options.folder, options.limit)
-    result = measure(paths, scores, options.peer_limit, options.repeats)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or unpacked_chorales(Path(temporary))
+        paths, scores = read_scores(folder, options.limit)
+        result = measure(paths, scores, options.peer_limit, options.repeats)
     if options.json:
         print(json.dumps(result, indent=2))
     else:
         show(result)
+
+
+def unpacked_chorales(folder: Path) -> Path:
+    """The built-in chorales as files: the peers read no archives."""
+    with zipfile.ZipFile(chorales_archive()) as archive:
+        archive.extractall(folder)
+    return folder
 
 
 def read_scores(folder: Path, limit: int) -> tuple[list[Path], list[Score]]:

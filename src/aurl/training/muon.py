@@ -1,7 +1,7 @@
 """Muon: momentum whose singular values are all made about 1, for the matrices between embeddings and heads.
 
-Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks". The Newton-Schulz iteration runs in fp32:
-torch's own Muon casts to bf16, which a CPU without it emulates twenty times slower. What is not such a matrix is AdamW's.
+Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks". The Newton-Schulz iteration runs in
+fp32: torch's own Muon casts to bf16, which a CPU without it emulates twenty times slower. The other weights are AdamW's.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def build_muon(config: MuonConfig, model: nn.Module) -> Optimizer:
     translating = {id(parameter) for module in named for parameter in module.parameters()}
     hidden = [matrix for matrix in matrices if id(matrix) not in translating]
     heads = [matrix for matrix in matrices if id(matrix) in translating]
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": hidden, "lr": config.muon_learning_rate, "momentum": config.momentum},
         {"params": heads},
         {"params": others, "weight_decay": 0.0},
