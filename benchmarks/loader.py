@@ -3,11 +3,12 @@
     python benchmarks/loader.py [CORPUS_OR_PATH...] [--json]
 
 Takes a prepared corpus, or MIDI files, folders and archives, from which it prepares one in a temporary folder; the
-built-in chorales when not given any. A sample is 1,024 training tokens. The first run has no cache of lengths and tokenizes the split before it begins; the second
-finds the cache; a later epoch also finds the tokens that the data set keeps in memory (up to 64 MiB). Then both
-tokenizers encode a whole piece for one window of it, keeping nothing. No file is parsed while the clock runs: ours
-reads the score from the memory-mapped corpus, MidiTok gets a copy of a symusic score and preprocesses it. Times are
-process time; each measurement has a process of its own, whose peak memory (mapped files included) is reported.
+built-in chorales when not given any. A sample is 1,024 training tokens. The first run has no cache of lengths and
+tokenizes the split before it begins; the second finds the cache; a later epoch also finds the tokens that the data
+set keeps in memory (up to 64 MiB). Then both tokenizers encode a whole piece for one window of it, keeping nothing.
+No file is parsed while the clock runs: ours reads the score from the memory-mapped corpus, MidiTok gets a copy of a
+symusic score and preprocesses it. Times are process time; each measurement has a process of its own, whose peak
+memory (mapped files included) is reported.
 Needs `pip install "aurl[benchmark]"` for the peer.
 """
 

@@ -17,6 +17,8 @@ def generate(
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Length of the piece in seconds.")] = None,
     bars: Annotated[int | None, typer.Option(min=1, help="Length of the piece in bars.")] = None,
     variations: Annotated[int | None, typer.Option("-n", min=1, help="How many pieces.")] = None,
+    polyphony: Annotated[int | None, typer.Option(min=1, help="The most notes that may sound at once.")] = None,
+    longest_note: Annotated[float | None, typer.Option(min=0.1, help="Seconds after which a note is ended.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same bytes.")] = None,
     temperature: Annotated[float | None, typer.Option(min=0, help="0 is greedy, 1 as learned.")] = None,
     top_k: Annotated[int | None, typer.Option(min=0, help="Only the k likeliest tokens; 0 is off.")] = None,
@@ -39,7 +41,10 @@ def generate(
         "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p,
         "repetition_penalty": repetition_penalty,
     }  # fmt: skip
-    overrides = {"seconds": seconds, "bars": bars, "variations": variations, "seed": seed}
+    overrides = {
+        "seconds": seconds, "bars": bars, "variations": variations, "seed": seed, "polyphony": polyphony,
+        "longest_note": longest_note,
+    }  # fmt: skip
     result = generate_pieces(
         model,
         Output(out, wav=wav, png=png, soundfont=soundfont, fluidsynth=fluidsynth),

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from aurl.data.store import Corpus
 from aurl.data.tokenizers import Tokenizer
 from aurl.data.tokenizers.base import Tokens
+from aurl.music.transforms import transpose, transposition_range
 from aurl.utils.errors import ConfigError, CorpusError
 from aurl.utils.files import write_file
 
@@ -64,15 +65,24 @@ class TokenDataset:
     """Batches of one split of a corpus, in the order that `seed` defines; an instance is for one thread."""
 
     def __init__(
-        self, corpus: Corpus, tokenizer: Tokenizer, *, split: str, context: int, batch_tokens: int, seed: int
+        self,
+        corpus: Corpus,
+        tokenizer: Tokenizer,
+        *,
+        split: str,
+        context: int,
+        batch_tokens: int,
+        seed: int,
+        transpose: int = 0,
     ) -> None:
+        """Each piece is moved by up to `transpose` semitones up or down, anew in each epoch, within a piano's range."""
         if context < 2:
             raise ConfigError("a context needs two tokens at least", found=context)
         if batch_tokens < context:
             hint = f"raise batch_tokens to {context} or lower the context"
             raise ConfigError("a batch must hold one whole context", found=f"batch_tokens={batch_tokens}", hint=hint)
         self.corpus, self.tokenizer, self.split = corpus, tokenizer, split
-        self.context, self.batch_tokens, self.seed = context, batch_tokens, seed
+        self.context, self.batch_tokens, self.seed, self.transpose = context, batch_tokens, seed, transpose
         self.indices = corpus.indices(split)
         if not len(self.indices):
             raise CorpusError(f"the corpus has no pieces in its split {split!r}", found=_told(corpus.splits))
@@ -96,11 +106,14 @@ class TokenDataset:
         tokens = np.empty((len(lengths), lengths.max() + 1, len(self.tokenizer.vocabulary.pad)), np.int64)
         tokens[:] = self.tokenizer.vocabulary.pad
         notes = 0
-        for row, piece, start, length in zip(tokens, plan.pieces[rows], plan.starts[rows], lengths, strict=True):
-            window = self._encoded(int(piece))[start : start + length + 1]
-            row[: length + 1] = window
+        mask = np.zeros((len(lengths), lengths.max()), np.bool_)
+        for row, piece, start, length in zip(
+            range(len(mask)), plan.pieces[rows], plan.starts[rows], lengths, strict=True
+        ):
+            window = self._encoded(int(piece), self._semitones(epoch, int(piece)))[start : start + length + 1]
+            tokens[row, : len(window)] = window
+            mask[row, : len(window) - 1] = True
             notes += self.tokenizer.note_count(window[1:])
-        mask = np.arange(tokens.shape[1] - 1) < lengths[:, None]
         return Batch(tokens[:, :-1], tokens[:, 1:], mask, notes, epoch)
 
     def locate(self, step: int) -> tuple[int, int]:
@@ -122,7 +135,7 @@ class TokenDataset:
 
     def _forget(self) -> None:
         self._ends = [0]
-        self._pieces: OrderedDict[int, Tokens] = OrderedDict()
+        self._pieces: OrderedDict[tuple[int, int], Tokens] = OrderedDict()
         self._bytes = 0
         self._plan = lru_cache(KEPT_PLANS)(self._make_plan)
 
@@ -130,13 +143,21 @@ class TokenDataset:
         rng = np.random.default_rng([self.seed, epoch])
         return plan_epoch(self.lengths, context=self.context, batch_tokens=self.batch_tokens, rng=rng)
 
-    def _encoded(self, piece: int) -> Tokens:
+    def _semitones(self, epoch: int, piece: int) -> int:
+        """How far a piece is moved in an epoch, before its range is looked at."""
+        if not self.transpose:
+            return 0
+        return int(np.random.default_rng([self.seed, epoch, piece]).integers(-self.transpose, self.transpose + 1))
+
+    def _encoded(self, piece: int, semitones: int = 0) -> Tokens:
         """The tokens of piece number `piece` of the split; those used last stay in memory."""
-        tokens = self._pieces.pop(piece, None)
+        key = (piece, semitones)
+        tokens = self._pieces.pop(key, None)
         if tokens is None:
-            tokens = self.tokenizer.encode(self.corpus.score(int(self.indices[piece])))
+            score = self.corpus.score(int(self.indices[piece]))
+            tokens = self.tokenizer.encode(transpose(score, int(np.clip(semitones, *transposition_range(score)))))
             self._bytes += tokens.nbytes
-        self._pieces[piece] = tokens
+        self._pieces[key] = tokens
         while self._bytes > KEPT_BYTES and len(self._pieces) > 1:
             self._bytes -= self._pieces.popitem(last=False)[1].nbytes
         return tokens

@@ -57,11 +57,15 @@ class Engine:
         prompt: Int[np.ndarray, "t f"],
         seeds: Sequence[int],
         capacity: int,
+        grammar: Grammar | None = None,
     ) -> None:
-        """Start one piece for each seed, all with the same prompt, with room for `capacity` more tokens."""
+        """Start one piece for each seed, all with the same prompt, with room for `capacity` more tokens.
+
+        `grammar` is the tokenizer's own, or one that allows less of it.
+        """
         batch = len(seeds)
         vocabulary = tokenizer.vocabulary
-        self.runtime, self.grammar, self.sampler = runtime, tokenizer.grammar, Sampler(sampling)
+        self.runtime, self.grammar, self.sampler = runtime, grammar or tokenizer.grammar, Sampler(sampling)
         self.end, self.pad = vocabulary.end.astype(np.int64), vocabulary.pad.astype(np.int64)
         self.end_fields = np.flatnonzero(["end" in field.tokens for field in vocabulary.fields])
         self.generators = [np.random.default_rng(seed) for seed in seeds]

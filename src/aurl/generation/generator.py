@@ -6,6 +6,7 @@ seed s is the piece of seed s + i, whether it is written alone or beside others.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from aurl.data.tokenizers.base import Tokenizer
+from aurl.data.tokenizers.grammar import Grammar, NoteLimits
 from aurl.generation.engine import Engine, Runtime
 from aurl.generation.length import Length
 from aurl.generation.sampling import SamplingConfig
@@ -43,6 +45,10 @@ class GenerationConfig(Config):
     """Decides every random choice of the first piece."""
     sampling: SamplingConfig = SamplingConfig()
     """How tokens are drawn."""
+    polyphony: int | None = Field(None, ge=1)
+    """The most notes that may sound at once; as many as the model likes when not given."""
+    longest_note: float | None = Field(None, gt=0)
+    """Seconds after which a note is ended; when not given, notes last as long as the model likes."""
     max_tokens: int | None = Field(None, ge=1)
     """Stop after this many new tokens whatever the length; when not given, as many as the length can need."""
 
@@ -101,6 +107,13 @@ def generate(
     return _Request(runtime, tokenizer, config, prompt).run(on_progress)
 
 
+def limited_grammar(grammar: Grammar, config: GenerationConfig) -> Grammar:
+    """The grammar within the limits that a request sets; raises ConfigError where its tokens cannot keep them."""
+    if config.polyphony is None and config.longest_note is None:
+        return grammar
+    return grammar.limited(NoteLimits(config.polyphony or math.inf, config.longest_note or math.inf))
+
+
 def prompt_rows(tokenizer: Tokenizer, prompt: Score | None) -> NDArray[np.int64]:
     """What a piece begins with: the start token and, of a prompt, all its tokens but the end."""
     start, end = tokenizer.vocabulary.start[None], tokenizer.vocabulary.end
@@ -130,7 +143,13 @@ class _Request:
         self.done = np.full(config.variations, given)
         self.next_look = np.zeros(config.variations, np.int64)
         self.engine = Engine(
-            runtime, tokenizer, config.sampling, prompt=self.head, seeds=self.seeds, capacity=self.budget
+            runtime,
+            tokenizer,
+            config.sampling,
+            prompt=self.head,
+            seeds=self.seeds,
+            capacity=self.budget,
+            grammar=limited_grammar(tokenizer.grammar, config),
         )
 
     def run(self, on_progress: Callable[[Progress], None] | None) -> list[GeneratedPiece]:

@@ -27,6 +27,8 @@ class DataConfig(Config):
     """Split that validation bits per note are measured on."""
     batch_tokens: int = Field(8192, ge=1)
     """Tokens in a batch, padding included; windows are `model.context` long."""
+    transpose: int = Field(0, ge=0, le=12)
+    """Training moves each piece by up to so many semitones up or down, anew in each epoch; drums stay."""
     valid_pieces: int | None = Field(32, ge=1)
     """Validate on the first so many pieces of the split; null takes all of them."""
 

@@ -67,6 +67,7 @@ def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, A
         context=config.model.context,
         batch_tokens=config.data.batch_tokens,
         seed=config.seed,
+        transpose=config.data.transpose,
     )
     model = MusicModel(config.model)
     trainer = Trainer(

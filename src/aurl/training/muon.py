@@ -1,7 +1,8 @@
 """Muon: momentum whose singular values are all made about 1, for the matrices between embeddings and heads.
 
 Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks". The Newton-Schulz iteration runs in
-fp32: torch's own Muon casts to bf16, which a CPU without it emulates twenty times slower. The other weights are AdamW's.
+fp32: torch's own Muon casts to bf16, which a CPU without it emulates twenty times slower. The other weights are
+AdamW's.
 """
 
 from __future__ import annotations

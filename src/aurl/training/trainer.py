@@ -25,7 +25,8 @@ from aurl.training.callbacks import Callback, LogLines, MetricsFile
 from aurl.training.checkpoint import Checkpoints, Trained, TrainingState
 from aurl.training.device import DeviceName, choose_device, peak_memory_mb
 from aurl.training.loader import BatchSource, updates
-from aurl.training.optimizers import OPTIMIZERS, AdamWConfig
+from aurl.training.muon import MuonConfig
+from aurl.training.optimizers import OPTIMIZERS
 from aurl.training.schedules import Schedule
 from aurl.training.steps import TensorBatch, TrainingStep
 from aurl.training.stopping import StopSignals
@@ -53,7 +54,7 @@ class TrainingConfig(Config):
     """Batches whose gradients are summed into one update."""
     clip_norm: float = Field(1.0, gt=0)
     """Longest gradient; a longer one is scaled down to it."""
-    optimizer: Annotated[Config, OPTIMIZERS.field()] = AdamWConfig()
+    optimizer: Annotated[Config, OPTIMIZERS.field()] = MuonConfig()
     """How gradients become updates."""
     schedule: Schedule = Schedule()
     """What the optimiser's learning rate is multiplied by."""

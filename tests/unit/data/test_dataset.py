@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aurl.data import dataset as module
 from aurl.data.dataset import TokenDataset, plan_epoch
-from aurl.music.score import Score
+from aurl.music.score import Notes, Score, Track
 from aurl.utils.errors import ConfigError, CorpusError
 
 PAD = 60_000
@@ -263,3 +263,37 @@ def test_an_empty_split_names_the_others(corpus):
 def test_sizes_that_hold_no_window_are_refused(corpus, settings):
     with pytest.raises(ConfigError):
         make(corpus, **settings)
+
+
+class PitchTokenizer(CountingTokenizer):
+    """The pitches of a piece, twice over where any is above 100: so moving a piece may change its length."""
+
+    def encode(self, score):
+        pitches = np.tile(score.notes.pitch, 1 + int(score.notes.pitch.max() > 100))
+        return np.stack([pitches, np.arange(len(pitches))], axis=1).astype(np.uint16)
+
+
+class PitchCorpus(ListCorpus):
+    """Piece p is twenty times the pitch 60, the last one 99."""
+
+    def score(self, index):
+        pitch = np.full(20, 99 if index == len(self.lengths) - 2 else 60)
+        same = np.ones(20, np.int64)
+        return Score(notes=Notes(480 * np.arange(20), 480 * same, pitch, same, 0 * same), tracks=(Track(),))
+
+
+def test_each_piece_is_moved_anew_in_each_epoch_and_no_further_than_asked(tmp_path):
+    data = make(PitchCorpus([20] * 40, tmp_path), PitchTokenizer(), transpose=5)
+    moves = [set((batch.inputs[..., 0][batch.mask] - 60).tolist()) - {39 + n for n in range(-5, 6)} for batch in
+             epochs_of(data, 4)]  # fmt: skip
+    assert set().union(*moves) == set(range(-5, 6))
+    copy = make(PitchCorpus([20] * 40, tmp_path), PitchTokenizer(), transpose=5)
+    assert all(same(data.batch(step), copy.batch(step)) for step in reversed(range(40)))
+
+
+def test_a_piece_whose_length_changes_when_moved_is_masked_where_it_ends(tmp_path):
+    data = make(PitchCorpus([20] * 12, tmp_path), PitchTokenizer(), transpose=12)
+    for step in range(200):
+        batch = data.batch(step)
+        assert (batch.targets[..., 0][batch.mask] < PAD).all()
+        assert batch.mask.sum(axis=1).min() == 19

@@ -8,6 +8,7 @@ note that sounds can end, and only one that does not can begin. A piece may end 
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from itertools import product
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aurl.data.tokenizers import event_vocabulary as ev
-from aurl.data.tokenizers.grammar import Bools, Grammar, States, TableGrammar
+from aurl.data.tokenizers.grammar import NO_LIMITS, Bools, Grammar, NoteLimits, States, TableGrammar
 
 _RANGES = {
     "start": (ev.START, ev.END),
@@ -69,33 +70,59 @@ _STATES = list(product(_FOLLOWERS, range(3)))
 _INDEX = {state: index for index, state in enumerate(_STATES)}
 
 
-_PLACE, _INSTRUMENT, _SOUNDING = 0, 1, 2
-"""Columns of a state: the state of the table, the current instrument, then a flag for each instrument and pitch."""
+_PLACE, _INSTRUMENT, _CLOCK, _BEGAN = 0, 1, 2, 3
+"""Columns of a state: the state of the table, the current instrument, the steps gone by, and for each instrument and
+pitch when its note began, counted from 1; 0 is silence."""
 
 
 class EventGrammar(Grammar):
-    """The table of the order of events, and which notes sound; states are `[b, 2 + 16 * 88]`."""
+    """The table of the order of events, and which notes sound since when; states are `[b, 3 + 16 * 88]`."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: NoteLimits = NO_LIMITS) -> None:
+        self.limits = limits
         self.table = moment_table()
         self._can_end_notes = self.table.legal[self.table.following[:, ev.INSTRUMENT], ev.NOTE_OFF]
 
+    def limited(self, limits: NoteLimits) -> Grammar:
+        """This grammar within `limits`: a note that has lasted too long must end at the next moment."""
+        return EventGrammar(limits)
+
     def start(self, batch: int) -> States:
         """Nothing told, the first instrument, silence."""
-        states = np.zeros((batch, _SOUNDING + ev.INSTRUMENT_COUNT * ev.PITCH_COUNT), np.int16)
+        states = np.zeros((batch, _BEGAN + ev.INSTRUMENT_COUNT * ev.PITCH_COUNT), np.int64)
         states[:, _PLACE] = self.table.initial
         return states
 
     def masks(self, states: States, field: int) -> Bools:
         """The legal values `[b, 774]`; the one field is 0."""
-        place, sounding = states[:, _PLACE], _sounding(states) != 0
-        legal = self.table.masks(place, field)
-        here = sounding[np.arange(len(states)), states[:, _INSTRUMENT]]
-        legal[:, ev.NOTE_ON : ev.NOTE_OFF] &= ~here
+        place, began, rows = states[:, _PLACE], _began(states), np.arange(len(states))
+        legal, sounding = self.table.masks(place, field), began > 0
+        here = sounding[rows, states[:, _INSTRUMENT]]
+        has_room = (sounding.sum(axis=(1, 2)) < self.limits.polyphony)[:, None]
+        legal[:, ev.NOTE_ON : ev.NOTE_OFF] &= ~here & has_room
         legal[:, ev.NOTE_OFF : ev.SHIFT] &= here
-        legal[:, ev.VELOCITY : ev.SUSTAIN_ON] &= ~here.all(axis=1, keepdims=True)
-        legal[:, ev.INSTRUMENT :] &= ~sounding.all(axis=2) | self._can_end_notes[place, None]
+        legal[:, ev.VELOCITY : ev.SUSTAIN_ON] &= ~here.all(axis=1, keepdims=True) & has_room
+        can_begin, can_end = ~sounding.all(axis=2) & has_room, self._can_end_notes[place, None] & sounding.any(axis=2)
+        legal[:, ev.INSTRUMENT :] &= can_begin | can_end
+        if math.isfinite(self.limits.seconds):
+            age = states[:, _CLOCK, None, None] + 1 - began
+            self._force_ends(legal, place, states[:, _INSTRUMENT], sounding & (age >= self._longest_steps))
         return legal
+
+    def _force_ends(self, legal: Bools, place: States, instrument: States, overdue: Bools) -> None:
+        """Where notes can end and some are `overdue` `[b, 16, 88]`, leave only what ends them, or leads there."""
+        here = overdue[np.arange(len(overdue)), instrument] & self.table.legal[place, ev.NOTE_OFF, None]
+        there = overdue.any(axis=2) & self._can_end_notes[place, None]
+        for row in np.flatnonzero(here.any(axis=1) | there.any(axis=1)):
+            is_here = here[row].any()
+            named = legal[row, ev.INSTRUMENT :] & there[row]
+            legal[row] = False
+            legal[row, ev.NOTE_OFF : ev.SHIFT] = here[row]
+            legal[row, ev.INSTRUMENT :] = named & (not is_here)
+
+    @property
+    def _longest_steps(self) -> float:
+        return self.limits.seconds * ev.STEPS_PER_SECOND
 
     def advance(self, states: States, rows: NDArray[Any]) -> States:
         """The states after `rows` `[b, 1]`."""
@@ -105,11 +132,13 @@ class EventGrammar(Grammar):
         after[named, _INSTRUMENT] = ids[named] - ev.INSTRUMENT
         notes = np.flatnonzero((ids >= ev.NOTE_ON) & (ids < ev.SHIFT))
         begins, pitches = ids[notes] < ev.NOTE_OFF, (ids[notes] - ev.NOTE_ON) % ev.PITCH_COUNT
-        _sounding(after)[notes, states[notes, _INSTRUMENT], pitches] = begins
+        _began(after)[notes, states[notes, _INSTRUMENT], pitches] = begins * (states[notes, _CLOCK] + 1)
+        shifts = (ids >= ev.SHIFT) & (ids < ev.VELOCITY)
+        after[shifts, _CLOCK] += ids[shifts] - ev.SHIFT + 1
         return after
 
     def first_illegal(self, tokens: NDArray[Any]) -> int | None:
-        """Index of the first illegal token, values beyond the vocabulary among them."""
+        """Index of the first illegal token, values beyond the vocabulary among them; limits are not looked at."""
         first = self.table.first_illegal(tokens)
         instrument, sounding = 0, set[tuple[int, int]]()
         for index, value in enumerate(tokens[:first, 0].tolist()):
@@ -124,9 +153,9 @@ class EventGrammar(Grammar):
         return first
 
 
-def _sounding(states: States) -> States:
-    """The flags `[b, 16, 88]` of `states`, a view."""
-    return states[:, _SOUNDING:].reshape(len(states), ev.INSTRUMENT_COUNT, ev.PITCH_COUNT)
+def _began(states: States) -> States:
+    """When the notes `[b, 16, 88]` of `states` began, a view."""
+    return states[:, _BEGAN:].reshape(len(states), ev.INSTRUMENT_COUNT, ev.PITCH_COUNT)
 
 
 @cache

@@ -6,17 +6,34 @@ after; both take a batch of independent sequences. Knows nothing of probabilitie
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aurl.utils.errors import ConfigError
+
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 States = NDArray[Any]
 """States of a batch: the first axis is the sequence, the rest is the grammar's own."""
+
+
+@dataclass(frozen=True)
+class NoteLimits:
+    """What a listener may ask of notes on top of the grammar."""
+
+    polyphony: float = math.inf
+    """The most notes that sound at once."""
+    seconds: float = math.inf
+    """The longest that a note may last."""
+
+
+NO_LIMITS = NoteLimits()
 
 
 class Grammar(ABC):
@@ -33,6 +50,10 @@ class Grammar(ABC):
     @abstractmethod
     def advance(self, states: States, rows: NDArray[Any]) -> States:
         """The states after `rows` `[b, f]`; an illegal row leads where its kind leads, so nothing gets stuck."""
+
+    def limited(self, limits: NoteLimits) -> Grammar:
+        """This grammar within `limits`; raises ConfigError if its tokens do not tell when notes begin and end."""
+        raise ConfigError("these tokens cannot be held to limits of notes", found=limits, hint="leave them out")
 
     @abstractmethod
     def first_illegal(self, tokens: NDArray[Any]) -> int | None:

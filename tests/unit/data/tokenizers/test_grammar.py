@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from aurl.data.tokenizers.grammar import TableGrammar
+from aurl.data.tokenizers.grammar import NoteLimits, TableGrammar
+from aurl.utils.errors import ConfigError
 
 A, B = 0, 1
 
@@ -47,3 +48,8 @@ def test_first_illegal_is_where_the_sequence_breaks(alternating):
 def test_values_beyond_the_vocabulary_are_illegal(alternating, beyond):
     assert alternating.first_illegal(column(A, B, beyond, B)) == 2
     assert alternating.first_illegal(column(A, A, beyond)) == 1
+
+
+def test_tokens_that_say_nothing_of_notes_cannot_be_held_to_limits_of_notes(alternating):
+    with pytest.raises(ConfigError, match="limits of notes"):
+        alternating.limited(NoteLimits(4))

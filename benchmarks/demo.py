@@ -1,0 +1,90 @@
+"""What the demo costs and what comes out: time of each stage, and its music beside the chorales that were held out.
+
+    python benchmarks/demo.py [--out FOLDER] [--json]
+
+Runs the demo (prepare, train, write eight candidates and choose one by the training split), then looks at all
+candidates, unpicked. For each metric: the demo's piece, how many of the candidates lie within the 5 % to 95 % range of
+the held-out chorales, and, as the measure of that measure, how many of the test chorales do. A FOLDER with a finished
+demo is used as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from aurl.data.store import Corpus
+from aurl.data.tokenizers import EventTokenizer
+from aurl.evaluation.metrics import MetricRow, compare, describe
+from aurl.music.midi import read_midi
+from aurl.music.score import Score
+from aurl.pipelines.demo import canonical_scores, run_demo
+
+
+def main() -> None:
+    """Measure, then print a table or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, help="folder of the demo; a temporary one when not given")
+    parser.add_argument("--json", action="store_true", help="print JSON only")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        result = measure(options.out or Path(temporary))
+    if options.json:
+        print(json.dumps(result, indent=2))
+        return
+    for name, value in result.items():
+        if name != "metrics":
+            print(f"{name:28} {value:,.4g}")
+    print(f"\n{'metric':20} {'demo':>7} {'5 %':>7} {'95 %':>7}  pieces inside   test chorales inside")
+    for name, row in result["metrics"].items():
+        span = f"{row['demo']:7.3g} {row['low']:7.3g} {row['high']:7.3g}"
+        print(f"{name:20} {span}  {row['inside']:6.0%} of {row['pieces']:<4} {row['test_inside']:8.0%}")
+
+
+def measure(out: Path) -> dict[str, Any]:
+    """All figures."""
+    began = time.perf_counter()
+    demo = run_demo(out, quiet=True)
+    seconds = time.perf_counter() - began
+    corpus = Corpus.open(out / "corpus")
+    paths = [out / "piece.mid", *sorted((out / "candidates").glob("*.mid"))]
+    piece, *candidates = [EventTokenizer().canonical(read_midi(path))[0] for path in paths]
+    return {
+        "demo seconds": seconds,
+        "validation bits per note": demo["validation_bits_per_note"],
+        "seconds of music": piece.duration_seconds,
+        "metrics": beside(piece, candidates, *(canonical_scores(corpus, split) for split in ("valid", "test"))),
+    }
+
+
+def beside(
+    piece: Score, candidates: list[Score], held_out: list[Score], test: list[Score]
+) -> dict[str, dict[str, float]]:
+    """For each metric: range, the piece's value, and the share of candidates and of test chorales inside."""
+    shares = {row.metric: share(row) for row in compare(test, held_out)}
+    own = describe(piece)
+    return {
+        row.metric: {
+            "demo": own[row.metric],
+            "low": row.reference_5_percent,
+            "high": row.reference_95_percent,
+            "inside": share(row),
+            "pieces": len(row.values),
+            "test_inside": shares[row.metric],
+        }
+        for row in compare(candidates, held_out)
+    }
+
+
+def share(row: MetricRow) -> float:
+    """How many of a row's values lie within its range."""
+    inside = [row.reference_5_percent <= value <= row.reference_95_percent for value in row.values]
+    return sum(inside) / len(inside)
+
+
+if __name__ == "__main__":
+    main()
