@@ -54,9 +54,12 @@ class TimedRuntime(TorchRuntime):
 
 
 def load(path: Path | None) -> tuple[MusicModel, Tokenizer]:
-    """The model to measure and its tokenizer."""
+    """The model to measure and its tokenizer; without a path random weights, those that begin at zero among them."""
     if path is None:
-        return MusicModel(MusicModelConfig()), EventTokenizer()
+        model = MusicModel(MusicModelConfig())
+        for weights in model.parameters():
+            torch.nn.init.normal_(weights, std=weights.shape[-1] ** -0.5)
+        return model, EventTokenizer()
     model, experiment = load_model(path)
     return model, TOKENIZERS.build(TOKENIZERS.parse(experiment["tokenizer"]))
 
@@ -76,6 +79,24 @@ def steps(model: MusicModel, tokenizer: Tokenizer, batch: int) -> dict[str, floa
         "tokens_per_second": batch * STEPS / seconds,
         "sampling_and_grammar_share": 1 - runtime.seconds / seconds,
     }
+
+
+def largest_disagreement(model: MusicModel) -> float:
+    """Largest difference between the logits of a whole context at once and of the same tokens fed in pieces."""
+    sizes = model.config.vocabulary_sizes
+    rng = np.random.default_rng(0)
+    tokens = np.stack([rng.integers(0, size, (2, model.config.context)) for size in sizes], axis=-1)
+    nothing = np.zeros((2, 0), np.int64)
+    at_once, in_pieces = (TorchRuntime(model, torch.device("cpu")) for _ in range(2))
+    in_pieces.reset(2)
+    largest = 0.0
+    context = model.config.context
+    for end in (1, 2, 3, context // 16, context // 16 + 1, context // 2, context // 2 + 1, context):
+        in_pieces.feed(tokens[:, in_pieces.length : end])
+        at_once.reset(2)
+        at_once.feed(tokens[:, :end])
+        largest = max(largest, float(np.abs(at_once.logits(0, nothing) - in_pieces.logits(0, nothing)).max()))
+    return largest
 
 
 def first_token_ms(model: MusicModel, tokenizer: Tokenizer, length: int) -> float:
@@ -129,6 +150,7 @@ def measure(path: Path | None, seconds: float) -> dict[str, Any]:
         f"first token, prompt of {PROMPT_TOKENS} (ms)": first_token_ms(model, tokenizer, PROMPT_TOKENS),
         f"{seconds:g} s piece at {TOKENS_PER_SECOND_OF_MUSIC} tokens/s (s)": piece_seconds(model, tokenizer, seconds),
     }
+    result["cached and uncached logits differ by"] = largest_disagreement(model)
     if find_spec("transformers"):
         result["Hugging Face generate, batch 1 (ms per step)"] = hugging_face_ms_per_step(model)
     result["peak memory (MB)"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
