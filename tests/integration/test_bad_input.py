@@ -108,3 +108,32 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(short: list[str], aurl: Any, 
     steps = int(max((tmp_path / "test" / "checkpoints").glob("step-*")).name.removeprefix("step-"))
     assert aurl("train", *short, f"training.steps={steps + 2}") == 0
     assert (tmp_path / "test" / "checkpoints" / f"step-{steps + 2:09d}").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("-o", "x.wav"), 2, "neither a .mid file nor a folder"),
+        (("-o", "file/x.mid"), 6, "cannot make the folder"),
+        (("-o", "file"), 6, "cannot make the folder"),
+        (("-o", "x.mid", "--soundfont", "none.sf2"), 2, "add --wav"),
+        (("-o", "x.mid", "--soundfont", "none.sf2", "--wav"), 2, "none.sf2"),
+        (("-o", "x.mid", "--seconds", "1e9"), 2, "seconds"),
+        (("-o", "x.mid", "--bars", "2", "--seconds", "3"), 2, "one length"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_a_request_that_cannot_be_met_is_refused_before_the_work(
+    words: tuple[str, ...], code: int, told: str, aurl: Any, run: Path, tmp_path: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_bytes(b"")
+    assert aurl("generate", "-m", run, *words, "-q") == code
+    assert told in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.mid"))
+
+
+def test_a_demo_in_a_folder_of_any_name(aurl: Any, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert aurl("demo", "-o", "demo #2: 2024", "--steps", 1, "-q") == 0
+    assert (tmp_path / "demo #2: 2024" / "piece.mid").is_file()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from aurl.music.midi import read_midi, write_midi
-from aurl.music.score import Score
+from aurl.music.score import Notes, Score, Tempos, Track
 
 
 def output(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -77,6 +77,15 @@ def onsets(score: Score) -> set[tuple[float, int]]:
     """When and how high each note is, on the grid of the tokens (1/64 s)."""
     seconds = score.tempo_map.ticks_to_seconds(score.notes.onset)
     return {(round(float(s) * 64), int(p)) for s, p in zip(seconds, score.notes.pitch, strict=True)}
+
+
+def test_info_prints_a_key_and_no_infinity_for_a_tempo_of_zero(aurl: Any, tmp_path: Path, capsys: Any) -> None:
+    notes = Notes([480], [480], [69], [64], [0])
+    write_midi(Score(notes=notes, tracks=(Track(),), tempos=Tempos([0, 480], [0, 500_000])), tmp_path / "a.mid")
+    assert aurl("info", tmp_path / "a.mid", "--json") == 0
+    facts = output(capsys)
+    assert facts["tempos_bpm"] == [120.0]
+    assert facts["estimated_key"].startswith("A ")
 
 
 def test_the_demo_makes_music_and_compares_it(aurl: Any, tmp_path: Path, capsys: Any) -> None:

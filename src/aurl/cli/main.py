@@ -42,9 +42,7 @@ def main() -> None:
     except AurlError as error:
         typer.echo(f"aurl: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("aurl: interrupted", err=True)
-        sys.exit(Interrupted.exit_code)
-    except BrokenPipeError:  # the reader of our output went away, as `head` does
-        sys.stderr.close()
-        sys.exit(0)
+    except SystemExit as stop:
+        if stop.code == Interrupted.exit_code:  # Ctrl-C where nothing is there to be saved; typer made this of it
+            typer.echo("aurl: interrupted", err=True)
+        raise

@@ -14,6 +14,7 @@ from aurl.music.audio import Synthesizer, write_wav
 from aurl.music.midi import write_midi
 from aurl.music.picture import write_piano_roll
 from aurl.utils.errors import UnknownNameError
+from aurl.utils.files import make_folder
 
 Format = Literal["mid", "wav", "png"]
 
@@ -27,7 +28,7 @@ def export(
     synthesizer: Synthesizer = "builtin",
 ) -> list[Path]:
     """Write `stem`.mid, .wav and .png as asked, folders made as needed; returns the files in the order of `formats`."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(stem.parent)
     paths = []
     for form in formats:
         path = stem.with_name(f"{stem.name}.{form}")

@@ -35,11 +35,11 @@ LOOK_CLOSER = {"seconds": 2.0, "bars": 1.0}
 class GenerationConfig(Config):
     """What to make: how long, how many, by which seed, how boldly."""
 
-    seconds: float | None = Field(None, gt=0, allow_inf_nan=False)
+    seconds: float | None = Field(None, gt=0, le=86_400)
     """Length of the whole piece in seconds, prompt included; it may run over by a tenth, 8 s at most."""
-    bars: int | None = Field(None, ge=1)
+    bars: int | None = Field(None, ge=1, le=100_000)
     """Length of the whole piece in bars, prompt included, exactly."""
-    variations: int = Field(1, ge=1)
+    variations: int = Field(1, ge=1, le=1024)
     """How many pieces to make, with seeds `seed`, `seed + 1` ..."""
     seed: int = Field(0, ge=0)
     """Decides every random choice of the first piece."""

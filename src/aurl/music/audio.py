@@ -22,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from aurl.music.midi import midi_bytes
+from aurl.music.midi import LATEST_TICK, midi_bytes
 from aurl.music.score import Controls, Score
 from aurl.utils.errors import ConfigError, MidiError
 from aurl.utils.files import write_file
@@ -55,6 +55,13 @@ def write_wav(
             frames = _render(_softer(score), font, synthesizer)
     frames = frames[: round((_sounding_seconds(score) + RELEASE_SECONDS) * SAMPLE_RATE)]
     write_file(path, _wav_bytes(_fade_out(_normalise(frames))))
+
+
+def require_synthesizer(soundfont: str | Path | None = None, synthesizer: Synthesizer = "builtin") -> None:
+    """Raise ConfigError unless `write_wav` can use the soundfont and the synthesizer."""
+    with _soundfont_file(soundfont):
+        if synthesizer == "fluidsynth":
+            _fluidsynth_command()
 
 
 @contextmanager
@@ -90,16 +97,15 @@ def _midirenderer(data: bytes, soundfont: Path) -> bytes:
 
     try:
         return midirenderer.render_wave_from(soundfont.read_bytes(), data)
-    except RuntimeError as error:
+    except BaseException as error:
+        if not isinstance(error, RuntimeError) and type(error).__name__ != "PanicException":  # Rust's, no Exception
+            raise
         hint = 'only .sf2 is read; the synthesizer "fluidsynth" also reads .sf3'
         raise ConfigError(f"cannot use the soundfont {soundfont}", found=str(error), hint=hint) from None
 
 
 def _fluidsynth(data: bytes, soundfont: Path) -> Frames:
-    command = shutil.which("fluidsynth")
-    if command is None:
-        hint = "install it (apt install fluidsynth, brew install fluid-synth) or use the built-in synthesizer"
-        raise ConfigError("FluidSynth is not installed", hint=hint)
+    command = _fluidsynth_command()
     with tempfile.TemporaryDirectory() as folder:
         midi, sound = Path(folder, "score.mid"), Path(folder, "score.wav")
         midi.write_bytes(data)
@@ -112,6 +118,14 @@ def _fluidsynth(data: bytes, soundfont: Path) -> Frames:
         return _frames(sound)
 
 
+def _fluidsynth_command() -> str:
+    command = shutil.which("fluidsynth")
+    if command is None:
+        hint = "install it (apt install fluidsynth, brew install fluid-synth) or use the built-in synthesizer"
+        raise ConfigError("FluidSynth is not installed", hint=hint)
+    return command
+
+
 def _sounding_seconds(score: Score) -> float:
     """When the last note ends, pedals included."""
     pedals = score.pedals
@@ -121,7 +135,7 @@ def _sounding_seconds(score: Score) -> float:
 
 def _with_release(score: Score) -> Score:
     """`score` with an event that does nothing after the release: rendering stops at the last event."""
-    end = score.tempo_map.seconds_to_ticks([_sounding_seconds(score) + RELEASE_SECONDS + 0.1])
+    end = score.tempo_map.seconds_to_ticks([_sounding_seconds(score) + RELEASE_SECONDS + 0.1]).clip(max=LATEST_TICK)
     silent = Controls(end, score.notes.track[:1], np.array([UNDEFINED_CONTROL]), np.array([0]))
     return score.replace(controls=Controls.join([score.controls, silent]))
 

@@ -57,7 +57,6 @@ LIMITS = (
     ("notes", "onset", 0, LATEST_TICK),
     ("notes", "duration", 0, LATEST_TICK),
     ("notes", "end", 0, LATEST_TICK),
-    ("notes", "pitch", 0, 127),
     ("notes", "velocity", 1, 127),
     ("tempos", "time", 0, LATEST_TICK),
     ("tempos", "microseconds_per_beat", 0, 0xFF_FFFF),
@@ -211,8 +210,6 @@ def _check_limits(score: Score) -> None:
     denominators = score.time_signatures.denominator
     if (denominators & (denominators - 1) | (denominators == 0)).any():
         raise MidiError("MIDI holds metres over a power of two", found=denominators.tolist())
-    if any(not 0 <= track.program <= 127 for track in score.tracks):
-        raise MidiError("MIDI holds programs 0..127", found=[track.program for track in score.tracks])
 
 
 def _to_symusic(score: Score) -> Any:

@@ -136,6 +136,13 @@ class Notes(Table):
     }  # fmt: skip
     ORDER: ClassVar[tuple[str, ...]] = ("onset", "track", "pitch", "duration", "velocity")
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("pitch", "velocity"):
+            column = getattr(self, name)
+            if column.max(initial=0) > 127:
+                raise ValueError(f"Notes.{name} holds {column.min()}..{column.max()}, beyond 0..127")
+
     @property
     def end(self) -> Array:
         """Tick at which each note ends."""
@@ -233,6 +240,10 @@ class Track:
     is_drum: bool = False
     name: str = ""
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.program <= 127:
+            raise ValueError(f"program {self.program} is beyond 0..127")
+
 
 @dataclass(frozen=True, eq=False)
 class Score:
@@ -273,6 +284,12 @@ class Score:
     def replace(self, **changes: Any) -> Score:
         """A copy with some fields changed."""
         return replace(self, **changes)
+
+    @property
+    def is_pitched(self) -> Array:
+        """For each note, whether it is not a drum's."""
+        drums = np.array([track.is_drum for track in self.tracks], np.bool_)
+        return ~drums[self.notes.track] if drums.any() else np.ones(len(self.notes), np.bool_)
 
     @property
     def end_ticks(self) -> int:

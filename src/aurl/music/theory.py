@@ -1,4 +1,4 @@
-"""Names and numbers that musicians agree on: pitches, scales, General MIDI, and the key that pitches suggest.
+"""Names and numbers that musicians agree on: pitches, General MIDI, and the key that pitches suggest.
 
 Pitches are MIDI numbers (60 is middle C, C4), pitch classes 0..11 from C. Knows nothing of scores.
 """
@@ -11,19 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 PITCH_CLASSES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
-MINOR_SCALE = (0, 2, 3, 5, 7, 8, 10)
-"""Natural minor, from its tonic."""
 
 MAJOR_PROFILE = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
 MINOR_PROFILE = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
 """How well each pitch class, from the tonic, fits a key (Krumhansl and Kessler 1982, in Krumhansl 1990, table 2.1)."""
 
-PROGRAM_FAMILIES = (
-    "Piano", "Chromatic Percussion", "Organ", "Guitar", "Bass", "Strings", "Ensemble", "Brass",
-    "Reed", "Pipe", "Synth Lead", "Synth Pad", "Synth Effects", "Ethnic", "Percussive", "Sound Effects",
-)  # fmt: skip
-"""General MIDI's families of eight programs each."""
 PROGRAM_NAMES = (
     "Acoustic Grand Piano", "Bright Acoustic Piano", "Electric Grand Piano", "Honky-tonk Piano",
     "Electric Piano 1", "Electric Piano 2", "Harpsichord", "Clavinet",
@@ -62,16 +54,6 @@ def pitch_name(pitch: int) -> str:
 def key_name(tonic: int, is_minor: bool) -> str:
     """Name of a key: "A minor"."""
     return f"{PITCH_CLASSES[tonic]} {'minor' if is_minor else 'major'}"
-
-
-def program_family(program: int) -> str:
-    """The General MIDI family of a program."""
-    return PROGRAM_FAMILIES[program // 8]
-
-
-def scale_pitch_classes(tonic: int, is_minor: bool) -> frozenset[int]:
-    """Pitch classes of a major or natural minor scale."""
-    return frozenset((tonic + step) % 12 for step in (MINOR_SCALE if is_minor else MAJOR_SCALE))
 
 
 def estimate_key(pitch_class_weights: ArrayLike) -> tuple[int, bool, float]:

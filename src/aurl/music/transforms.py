@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from aurl.music.score import Array, Score
+from aurl.music.score import Score
 from aurl.music.theory import PITCH_CLASSES
 
 LOWEST, HIGHEST = 21, 108
@@ -23,8 +23,8 @@ def transpose(score: Score, semitones: int) -> Score:
     """
     if not semitones:
         return score
-    notes, moved = score.notes, _pitched(score)
-    pitch = np.where(moved, notes.pitch.astype(np.int16) + semitones, notes.pitch)
+    notes = score.notes
+    pitch = np.where(score.is_pitched, notes.pitch.astype(np.int16) + semitones, notes.pitch)
     columns = notes.columns() | {"pitch": pitch}
     keys, texts = score.key_signatures, score.texts
     sharps = (keys.sharps.astype(np.int16) + 7 * semitones + 5) % 12 - 5
@@ -40,16 +40,11 @@ def transpose(score: Score, semitones: int) -> Score:
 
 
 def transposition_range(score: Score) -> tuple[int, int]:
-    """The fewest and the most semitones by which pitched notes move and stay on a piano; (0, 0) if they are off it."""
-    pitch = score.notes.pitch[_pitched(score)].astype(np.int64)
-    if not len(pitch):
+    """The fewest and the most semitones by which pitched notes move and stay on a piano; (0, 0) if one is off it."""
+    pitch = score.notes.pitch[score.is_pitched].astype(np.int64)
+    if not len(pitch) or pitch.min() < LOWEST or pitch.max() > HIGHEST:
         return 0, 0
-    return min(0, LOWEST - int(pitch.min())), max(0, HIGHEST - int(pitch.max()))
-
-
-def _pitched(score: Score) -> Array:
-    drums = np.array([track.is_drum for track in score.tracks], np.bool_)
-    return ~drums[score.notes.track] if drums.any() else np.ones(len(score.notes), np.bool_)
+    return LOWEST - int(pitch.min()), HIGHEST - int(pitch.max())
 
 
 def _moved_name(name: re.Match[str], semitones: int) -> str:

@@ -60,10 +60,10 @@ def run_demo(out: Path, *, steps: int | None = None, seed: int = 0, quiet: bool 
 
 def demo_config(out: Path, steps: int | None) -> ExperimentConfig:
     """The experiment of `assets/demo.yaml`, in the folder `out`."""
-    overrides = [f"folder={out}", f"data.corpus={out / 'corpus'}"]
-    overrides += [f"training.steps={steps}"] if steps else []
+    training = {"steps": steps} if steps else {}
+    overrides = {"folder": str(out), "data": {"corpus": str(out / "corpus")}, "training": training}
     with as_file(files("aurl") / "assets" / "demo.yaml") as path:
-        return load_config(ExperimentConfig, path, overrides)
+        return load_config(ExperimentConfig, path).merged(overrides)
 
 
 def write_candidates(model: Path, folder: Path, seed: int, *, quiet: bool) -> list[Path]:

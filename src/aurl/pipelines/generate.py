@@ -14,11 +14,16 @@ from aurl.generation.export import Format, export
 from aurl.generation.generator import GeneratedPiece, GenerationConfig, Progress, generate
 from aurl.generation.runtimes.torch_runtime import TorchRuntime
 from aurl.models.pretrained import load_model
-from aurl.music.audio import Synthesizer
+from aurl.music.audio import Synthesizer, require_synthesizer
 from aurl.music.midi import read_midi
 from aurl.music.score import Score
 from aurl.utils.config import merge
+from aurl.utils.errors import ConfigError
+from aurl.utils.files import make_folder
 from aurl.utils.progress import progress_bar
+
+NOT_MIDI = {".midi", ".wav", ".png", ".mp3", ".ogg", ".flac", ".xml", ".musicxml", ".json", ".yaml", ".py"}
+"""Endings of names that are meant as files of another kind, not as folders."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +36,27 @@ class Output:
     soundfont: Path | None = None
     fluidsynth: bool = False
 
+    def prepare(self) -> None:
+        """Make the folder, and raise now what would otherwise stop the writing after all the work."""
+        if self.path.suffix.lower() in NOT_MIDI and not self.path.is_dir():
+            raise ConfigError(
+                f"the output {self.path} is neither a .mid file nor a folder",
+                hint="--out piece.mid writes one piece; --wav and --png add files beside it",
+            )
+        if (self.soundfont or self.fluidsynth) and not self.wav:
+            raise ConfigError("there is no sound to render", hint="add --wav")
+        if self.wav:
+            require_synthesizer(self.soundfont, self.synthesizer)
+        make_folder(self.stem(0, 1).parent)
+
+    @property
+    def synthesizer(self) -> Synthesizer:
+        """Who renders the sound."""
+        return "fluidsynth" if self.fluidsynth else "builtin"
+
     def stem(self, index: int, pieces: int) -> Path:
         """Path without suffix of one piece: the file asked for, or one numbered beside it or in the folder."""
-        if self.path.suffix.lower() not in (".mid", ".midi"):
+        if self.path.suffix.lower() != ".mid":
             return self.path / f"piece-{index + 1}"
         return self.path.with_suffix("") if pieces == 1 else self.path.with_name(f"{self.path.stem}-{index + 1}")
 
@@ -51,6 +74,7 @@ def generate_pieces(
     Raises CheckpointError for the model, MidiError for the prompt, ConfigError and GenerationError for the request.
     """
     began = time.perf_counter()
+    output.prepare()
     given = read_midi(prompt) if prompt is not None else None
     network, experiment = load_model(model)
     tokenizer = TOKENIZERS.build(TOKENIZERS.parse(experiment["tokenizer"]))
@@ -89,14 +113,14 @@ def write_piece(piece: GeneratedPiece, stem: Path, output: Output) -> list[Path]
     formats: list[Format] = ["mid"]
     formats += ["wav"] if output.wav else []
     formats += ["png"] if output.png else []
-    synthesizer: Synthesizer = "fluidsynth" if output.fluidsynth else "builtin"
-    return export(piece, stem, formats, soundfont=output.soundfont, synthesizer=synthesizer)
+    return export(piece, stem, formats, soundfont=output.soundfont, synthesizer=output.synthesizer)
 
 
 def facts(piece: GeneratedPiece) -> dict[str, Any]:
     """What a user wants to know of a piece at a glance."""
     return {
         "seed": piece.seed,
+        "prompt_tokens": piece.prompt_tokens - 1,  # the start token is nobody's prompt
         "seconds": piece.score.duration_seconds,
         "notes": len(piece.score.notes),
         "tokens": len(piece.tokens),

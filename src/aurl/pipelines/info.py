@@ -11,9 +11,10 @@ import numpy as np
 from aurl.data.store import Corpus
 from aurl.data.tokenizers import EventTokenizer, EventTokenizerConfig
 from aurl.evaluation.metrics import describe
+from aurl.evaluation.metrics.basic import pitch_class_seconds
 from aurl.music.midi import read_midi
 from aurl.music.score import Score
-from aurl.music.theory import PROGRAM_NAMES
+from aurl.music.theory import PROGRAM_NAMES, estimate_key, key_name
 from aurl.utils.errors import ConfigError
 
 
@@ -31,6 +32,7 @@ def describe_path(path: Path) -> tuple[str, dict[str, Any]]:
 def describe_score(score: Score) -> dict[str, Any]:
     """Tracks, length, musical figures, and what the event tokenizer would lose of it."""
     tokenizer = EventTokenizer(EventTokenizerConfig())
+    tonic, is_minor, fit = estimate_key(pitch_class_seconds(score))
     counts = [int((score.notes.track == index).sum()) for index in range(len(score.tracks))]
     names = ["drums" if track.is_drum else PROGRAM_NAMES[track.program] for track in score.tracks]
     return {
@@ -41,11 +43,12 @@ def describe_score(score: Score) -> dict[str, Any]:
             f"{index + 1} {track.name}".strip(): f"{name}, {count:,} notes"
             for index, (track, name, count) in enumerate(zip(score.tracks, names, counts, strict=True))
         },
-        "tempos_bpm": sorted({round(float(bpm), 2) for bpm in score.tempos.bpm})[:8],
+        "tempos_bpm": sorted({round(60e6 / tempo, 2) for tempo in score.tempos.microseconds_per_beat if tempo})[:8],
         "time_signatures": [
             f"{n}/{d}" for n, d in zip(score.time_signatures.numerator, score.time_signatures.denominator, strict=True)
         ][:8],
-        "metrics": describe(score) if len(score.notes) else {},
+        "estimated_key": key_name(tonic, is_minor) if fit else "none",
+        "metrics": describe(score),
         "event_tokens": len(tokenizer.encode(score)),
         "lost_in_event_tokens": tokenizer.canonical(score)[1].summary(),
     }

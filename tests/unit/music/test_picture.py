@@ -65,7 +65,8 @@ def test_a_note_without_length_is_visible(tmp_path):
 def test_names_that_would_be_markup_are_taken_literally(tmp_path):
     names = ("$x_{", "_hidden", "", "\x07bell", "a" * 200)
     tracks = tuple(Track(name=name) for name in names * 3)
-    drawn(score_of(*((0, 1, 60, 90, t) for t in range(15)), tracks=tracks), tmp_path, title="$\\frac")
+    image = drawn(score_of(*((0, 1, 60, 90, t) for t in range(15)), tracks=tracks), tmp_path, title="$\\frac")
+    assert image.shape[1] == 1800
 
 
 def test_a_score_without_notes_is_an_empty_picture(tmp_path):

@@ -139,3 +139,21 @@ def test_a_score_knows_its_time():
     assert score.duration_seconds == 2.0
     assert score.metre_map.ticks_to_bar_beat(960)[0] == 1
     assert score.tempos.bpm.tolist() == [60.0]
+
+
+@pytest.mark.parametrize(("pitch", "velocity"), [(128, 64), (60, 200)])
+def test_notes_beyond_what_midi_holds_are_refused(pitch, velocity):
+    with pytest.raises(ValueError, match=r"beyond 0\.\.127"):
+        Notes([0], [1], [pitch], [velocity], [0])
+
+
+@pytest.mark.parametrize("program", [-1, 128])
+def test_a_program_beyond_general_midi_is_refused(program):
+    with pytest.raises(ValueError, match="program"):
+        Track(program)
+
+
+def test_drums_are_not_pitched():
+    notes = Notes([0, 0, 1], [1, 1, 1], [60, 36, 62], [64, 64, 64], [0, 1, 0])
+    assert Score(notes=notes, tracks=(Track(), Track(is_drum=True))).is_pitched.tolist() == [True, False, True]
+    assert Score(notes=notes, tracks=(Track(), Track())).is_pitched.tolist() == [True, True, True]

@@ -20,7 +20,7 @@ def test_the_key_of_a_profile_is_its_own(tonic, is_minor):
 
 def test_a_d_major_scale_ending_on_its_tonic_is_in_d_major():
     weights = np.zeros(12)
-    weights[list(theory.scale_pitch_classes(2, False))] = 1
+    weights[[2, 4, 6, 7, 9, 11, 1]] = 1
     weights[2] += 1
     assert theory.estimate_key(weights)[:2] == (2, False)
 
@@ -29,16 +29,12 @@ def test_equal_weights_suggest_no_key():
     assert theory.estimate_key(np.ones(12)) == (0, False, 0.0)
 
 
-def test_relative_keys_share_their_scale():
-    assert theory.scale_pitch_classes(0, False) == theory.scale_pitch_classes(9, True)
+def test_keys_are_named_by_tonic_and_mode():
     assert theory.key_name(9, True) == "A minor"
     assert theory.key_name(10, False) == "Bb major"
 
 
-def test_general_midi_has_128_programs_in_16_families():
+def test_general_midi_has_128_programs():
     assert len(theory.PROGRAM_NAMES) == len(set(theory.PROGRAM_NAMES)) == 128
-    assert len(theory.PROGRAM_FAMILIES) == 16
     landmarks = {0: "Acoustic Grand Piano", 24: "Acoustic Guitar (nylon)", 40: "Violin", 56: "Trumpet", 73: "Flute"}
     assert {program: theory.PROGRAM_NAMES[program] for program in landmarks} == landmarks
-    assert theory.program_family(47) == "Strings"
-    assert theory.program_family(127) == "Sound Effects"

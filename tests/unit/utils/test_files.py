@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from aurl.utils.errors import StorageError
-from aurl.utils.files import write_file
+from aurl.utils.files import make_folder, write_file
 
 
 def test_a_file_is_written_and_replaced(tmp_path):
@@ -30,3 +30,10 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch)
 def test_a_folder_that_is_not_there_is_a_storage_error(tmp_path):
     with pytest.raises(StorageError, match="No such file"):
         write_file(tmp_path / "missing" / "a", b"")
+
+
+def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    make_folder(tmp_path / "a" / "b")
+    with pytest.raises(StorageError, match="cannot make the folder"):
+        make_folder(tmp_path / "file" / "b")

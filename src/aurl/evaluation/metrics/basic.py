@@ -68,10 +68,15 @@ def pitch_class_entropy(score: Score) -> float:
 
 def key_fit(score: Score) -> float:
     """Correlation, -1..1, of how long pitch classes sound with the best key's profile (Krumhansl 1990, chapter 4)."""
+    weights = pitch_class_seconds(score)
+    return estimate_key(weights)[2] if weights.any() else math.nan
+
+
+def pitch_class_seconds(score: Score) -> Floats:
+    """How long each of the 12 pitch classes sounds, from C; what keys are estimated from."""
     notes = _pitched(score)
     onsets, ends = _seconds(score, notes)
-    weights = np.bincount(notes.pitch % 12, weights=ends - onsets, minlength=12)
-    return estimate_key(weights)[2] if weights.any() else math.nan
+    return np.bincount(notes.pitch % 12, weights=ends - onsets, minlength=12).astype(np.float64)
 
 
 def repetition(score: Score) -> float:
@@ -101,8 +106,7 @@ METRICS: Mapping[str, Callable[[Score], float]] = {
 
 
 def _pitched(score: Score) -> Notes:
-    is_drum = np.array([track.is_drum for track in score.tracks], np.bool_)
-    return score.notes.take(~is_drum[score.notes.track]) if is_drum.any() else score.notes
+    return score.notes.take(score.is_pitched)
 
 
 def _seconds(score: Score, notes: Notes) -> tuple[Floats, Floats]:
