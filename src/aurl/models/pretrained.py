@@ -19,19 +19,15 @@ from torch import Tensor, nn
 
 from aurl.models.music_model import MusicModel, MusicModelConfig
 from aurl.utils.errors import CheckpointError, ConfigError
-from aurl.utils.folders import MANIFEST, atomic_folder, read_manifest, verify_folder
+from aurl.utils.folders import MANIFEST, read_manifest, verify_folder
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.yaml"
 CHECKPOINTS = "checkpoints"
+SCORED_ON = "scored_on"
+"""Key of a manifest's metadata: what tells the pieces that its bits per note were measured on."""
 
 logger = logging.getLogger(__name__)
-
-
-def save_model(folder: Path | str, state: Mapping[str, Tensor], experiment: Mapping[str, Any]) -> None:
-    """Write weights and the whole experiment (`model` and `tokenizer` resolved) as a model folder, or nothing."""
-    with atomic_folder(Path(folder)) as temporary:
-        write_model(temporary, state, experiment)
 
 
 def load_model(path: Path | str) -> tuple[MusicModel, dict[str, Any]]:
@@ -73,16 +69,19 @@ def newest_first(checkpoints: Path) -> list[Path]:
 
 
 def best_first(checkpoints: Path) -> list[Path]:
-    """The checkpoint folders of a run by bits per note on validation; those never validated last, newest first."""
-    return sorted(newest_first(checkpoints), key=bits_per_note)
+    """The checkpoint folders of a run by bits per note on validation; those without a score last, newest first.
+
+    A score measured on other pieces than those of the newest readable checkpoint is none.
+    """
+    folders = newest_first(checkpoints)
+    pieces = {folder: _metadata(folder).get(SCORED_ON) for folder in folders}
+    current = next((value for value in pieces.values() if value is not None), None)
+    return sorted(folders, key=lambda folder: bits_per_note(folder) if pieces[folder] == current else math.inf)
 
 
 def bits_per_note(checkpoint: Path) -> float:
     """What validation gave at this checkpoint; infinite if there was none or its manifest is damaged."""
-    try:
-        score = read_manifest(checkpoint)["metadata"].get("bits_per_note")
-    except CheckpointError:
-        return math.inf
+    score = _metadata(checkpoint).get("bits_per_note")
     return math.inf if score is None else float(score)
 
 
@@ -117,6 +116,15 @@ def read_weights(folder: Path, model: nn.Module) -> None:
     except RuntimeError as error:
         found = str(error).replace("\n\t", " ")
         raise CheckpointError(f"the weights in {folder} do not fit the model", found=found) from None
+
+
+def _metadata(checkpoint: Path) -> dict[str, Any]:
+    """What the manifest of a checkpoint says of it; nothing if it is damaged."""
+    try:
+        metadata: dict[str, Any] = read_manifest(checkpoint)["metadata"]
+    except CheckpointError:
+        return {}
+    return metadata
 
 
 def _require_model(folder: Path) -> None:

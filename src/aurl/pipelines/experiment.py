@@ -40,7 +40,7 @@ class ExperimentConfig(Config):
     """Name of the run's folder inside `folder`."""
     folder: Path = Path("runs")
     """Where runs are kept."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
     """Decides weights, data order and dropout."""
     data: DataConfig = DataConfig()
     """The corpus and how it is cut."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -16,6 +17,7 @@ from aurl.evaluation.likelihood import bits_per_note
 from aurl.models.music_model import MusicModel
 from aurl.models.pretrained import find_model
 from aurl.pipelines.experiment import ExperimentConfig
+from aurl.training.callbacks import Callback
 from aurl.training.steps import TransformerStep
 from aurl.training.trainer import Trainer
 from aurl.utils.config import save_config
@@ -52,6 +54,17 @@ class Validation:
         return {"bits_per_note": report.bits_per_note, "bits_per_token": report.bits_per_token}
 
 
+class SavedConfig(Callback):
+    """Writes RUN/config.yaml once the run is known to be the same as before."""
+
+    def __init__(self, config: ExperimentConfig, path: Path) -> None:
+        self.config, self.path = config, path
+
+    def started(self, step: int) -> None:  # noqa: ARG002 -- a callback's signature
+        """Write it."""
+        save_config(self.config, self.path)
+
+
 def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, Any]:
     """Train, or go on from the newest checkpoint of the run; returns what was reached and where the model is."""
     folder = config.run_folder
@@ -76,11 +89,11 @@ def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, A
         TransformerStep(),
         data,
         folder=folder,
-        experiment=config.model_dump(mode="json"),
+        experiment={**config.model_dump(mode="json"), "corpus_fingerprint": corpus.fingerprint},
         validate=Validation.of(config, data),
+        callbacks=[SavedConfig(config, folder / "config.yaml")],
         quiet=quiet,
     )
-    save_config(config, folder / "config.yaml")
     state = trainer.train()
     return {
         "run": str(folder),

@@ -14,6 +14,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from aurl.utils.files import write_file
 from aurl.utils.folders import storage_errors
 
 METRICS = "metrics.jsonl"
@@ -27,7 +28,7 @@ class Callback:
     """Does nothing at each event; override what is of interest."""
 
     def started(self, step: int) -> None:
-        """Training starts, or goes on, with `step` updates done."""
+        """Training starts, or goes on, with `step` updates done; nobody is told of a resume that is refused."""
 
     def recorded(self, record: Record) -> None:
         """Numbers were measured: see the module."""
@@ -40,10 +41,15 @@ class MetricsFile(Callback):
         self.path = run / METRICS
 
     def started(self, step: int) -> None:
-        """Cut off what was written after the checkpoint at `step`, a half-written line included."""
+        """Cut off what was written after the checkpoint at `step`; lines that are no records go, wherever they are."""
         with storage_errors(self.path), self.path.open("ab+") as stream:
             stream.seek(0)
-            stream.truncate(sum(len(line) for line in stream if _is_kept(line, step)))
+            lines = list(stream)
+            kept = [line for line in lines if _is_kept(line, step)]
+            if kept == lines[: len(kept)]:
+                stream.truncate(sum(map(len, kept)))
+            else:
+                write_file(self.path, b"".join(kept))
 
     def recorded(self, record: Record) -> None:
         """Write one line and force it to the disk, so that no checkpoint is newer than its metrics."""
@@ -64,4 +70,7 @@ class LogLines(Callback):
 
 
 def _is_kept(line: bytes, step: int) -> bool:
-    return line.endswith(b"\n") and json.loads(line)["step"] <= step
+    try:
+        return line.endswith(b"\n") and json.loads(line)["step"] <= step
+    except ValueError:
+        return False

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from aurl.models.pretrained import (
+    SCORED_ON,
     best_first,
     newest_first,
     read_experiment,
@@ -37,7 +38,7 @@ from aurl.utils.seed import capture_rng, restore_rng
 
 OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
-FIXED = ("model", "tokenizer", "training.optimizer.name")
+FIXED = ("model", "tokenizer", "training.optimizer.name", "training.optimizer.adamw_modules")
 """Settings a run cannot change half-way: the weights and the optimiser's memory would mean something else."""
 
 logger = logging.getLogger(__name__)
@@ -82,7 +83,8 @@ class Checkpoints:
     def save(self, trained: Trained, state: TrainingState, score: float | None = None) -> Path:
         """Write a checkpoint, `score` being validation's bits per note just now; then drop those not to be kept."""
         target = self.folder / f"step-{state.step:09d}"
-        with atomic_folder(target, {"step": state.step, "bits_per_note": score}) as folder:
+        metadata = {"step": state.step, "bits_per_note": score, SCORED_ON: scored_on(trained.experiment)}
+        with atomic_folder(target, metadata) as folder:
             write_model(folder, trained.model.state_dict(), trained.experiment)
             write_tensors(folder / OPTIMIZER, dict(_flat_state(trained.optimizer)))
             random = {name: b64encode(value).decode() for name, value in capture_rng().items()}
@@ -112,13 +114,20 @@ class Checkpoints:
         return None
 
     def restore(self, folder: Path, trained: Trained) -> TrainingState:
-        """Put model, optimiser and random-number generators back as they were; return the counters."""
-        require_same_experiment(read_experiment(folder), trained.experiment)
+        """Put model, optimiser and random-number generators back as they were; return the counters.
+
+        The best score is forgotten if validation has other pieces now.
+        """
+        saved = read_experiment(folder)
+        require_same_experiment(saved, trained.experiment)
         read_weights(folder, trained.model)
         _restore_optimizer(trained.optimizer, load_file(folder / OPTIMIZER))
         values = json.loads((folder / STATE).read_text(encoding="utf-8"))
         restore_rng({name: b64decode(text) for name, text in values["random"].items()})
-        return TrainingState(**values["counters"])
+        state = TrainingState(**values["counters"])
+        if scored_on(saved) != scored_on(trained.experiment):
+            state.best_score = None
+        return state
 
     def _drop_old(self) -> None:
         whole = [folder for folder in newest_first(self.folder) if folder not in self._damaged]
@@ -143,6 +152,12 @@ def require_same_experiment(saved: Mapping[str, Any], current: Mapping[str, Any]
                 hint="set it back, or train under another name",
             )
         logger.warning("going on with another %s: %r, before %r", key, new, old)
+
+
+def scored_on(experiment: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides which pieces validation measures: scores are comparable only where this is equal."""
+    leaves = _leaves(experiment)
+    return {key: value for key, value in leaves if key == "corpus_fingerprint" or key.startswith("data.valid_")}
 
 
 def _flat_state(optimizer: Optimizer) -> Iterator[tuple[str, Tensor]]:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from aurl.training.optimizers import OPTIMIZERS, AdamWConfig, split_parameters
+from aurl.utils.errors import UnknownNameError
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the quintic iteration (Jordan et al. 2024): steep at 0, so that five turns are enough."""
@@ -79,8 +80,12 @@ def orthogonalised(matrix: Float[Tensor, "m n"]) -> Float[Tensor, "m n"]:
 @OPTIMIZERS.register(MuonConfig)
 def build_muon(config: MuonConfig, model: nn.Module) -> Optimizer:
     """Muon for the matrices outside `config.adamw_modules`, AdamW for the rest."""
+    children = dict(model.named_children())
+    for name in config.adamw_modules:
+        if name not in children and name not in MuonConfig.model_fields["adamw_modules"].default:
+            raise UnknownNameError.among("name in adamw_modules", name, children)
     matrices, others = split_parameters(model)
-    named = [module for name, module in model.named_children() if name in config.adamw_modules]
+    named = [module for name, module in children.items() if name in config.adamw_modules]
     translating = {id(parameter) for module in named for parameter in module.parameters()}
     hidden = [matrix for matrix in matrices if id(matrix) not in translating]
     heads = [matrix for matrix in matrices if id(matrix) in translating]

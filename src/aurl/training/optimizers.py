@@ -6,7 +6,7 @@ multiplies it by the schedule at every update. Nothing here knows of schedules, 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 from torch import nn
@@ -14,6 +14,8 @@ from torch.optim import AdamW, Optimizer
 
 from aurl.utils.config import Config
 from aurl.utils.registry import Registry
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 OPTIMIZERS: Registry[Optimizer] = Registry("optimizers")
 
@@ -25,7 +27,7 @@ class AdamWConfig(Config):
     """Name in the registry."""
     learning_rate: float = Field(2e-3, gt=0)
     """Highest learning rate, reached where the warm-up ends."""
-    betas: tuple[float, float] = (0.9, 0.95)
+    betas: tuple[Decay, Decay] = (0.9, 0.95)
     """Decay of the running means of the gradient and of its square."""
     epsilon: float = Field(1e-8, gt=0)
     """Added to the root of the second mean."""

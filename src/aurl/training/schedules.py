@@ -7,11 +7,13 @@ in progress: 0 at the first update after the warm-up, 1 at the last. It does not
 from __future__ import annotations
 
 import math
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from aurl.utils.config import Config
+
+Level = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Schedule(Config):
@@ -19,15 +21,15 @@ class Schedule(Config):
 
     kind: Literal["constant", "linear", "cosine", "exponential", "cyclical", "piecewise"] = "cosine"
     """constant stays at start; cyclical repeats a rise and a rest; piecewise joins `points` by lines."""
-    start: float = 1.0
+    start: Level = 1.0
     """Value where the warm-up ends."""
-    end: float = 0.1
+    end: Level = 0.1
     """Value at the last update; unused by constant and piecewise."""
     warmup_steps: int = Field(100, ge=0)
     """Updates over which the value rises linearly from zero."""
     cycles: int = Field(4, ge=1)
     """How often cyclical repeats."""
-    points: tuple[tuple[float, float], ...] = ()
+    points: tuple[tuple[Level, Level], ...] = ()
     """Pairs of progress (0 to 1, rising) and value, for piecewise."""
 
     @model_validator(mode="after")

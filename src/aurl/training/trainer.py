@@ -20,10 +20,10 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from aurl.models.pretrained import CHECKPOINTS
+from aurl.models.device import DeviceName, choose_device, peak_memory_mb
+from aurl.models.pretrained import CHECKPOINTS, newest_first
 from aurl.training.callbacks import Callback, LogLines, MetricsFile
 from aurl.training.checkpoint import Checkpoints, Trained, TrainingState
-from aurl.training.device import DeviceName, choose_device, peak_memory_mb
 from aurl.training.loader import BatchSource, updates
 from aurl.training.muon import MuonConfig
 from aurl.training.optimizers import OPTIMIZERS
@@ -33,10 +33,13 @@ from aurl.training.stopping import StopSignals
 from aurl.training.updating import Update, update_weights
 from aurl.utils.config import Config
 from aurl.utils.errors import AurlError, Interrupted
+from aurl.utils.folders import locked
 from aurl.utils.progress import ProgressBar, progress_bar
 
 PATIENCE = 10
 """Updates in a row whose gradient is not finite, after which training gives up."""
+LOCK = "train.lock"
+"""File in a run's folder that the process training there holds."""
 
 Validate = Callable[[nn.Module], Mapping[str, float]]
 
@@ -89,6 +92,7 @@ class Trainer:
         quiet: bool = False,
     ) -> None:
         self.config, self.step, self.data, self.validate, self.quiet = config, step, data, validate, quiet
+        self.folder = folder
         self.device = choose_device(config.device)
         self.model = model.to(self.device)
         self.optimizer = OPTIMIZERS.build(config.optimizer, self.model)
@@ -100,7 +104,12 @@ class Trainer:
 
     def train(self) -> TrainingState:
         """Train to the end, from the newest checkpoint if there is one; Ctrl-C saves and raises Interrupted."""
-        self._resume()
+        with locked(self.folder / LOCK):
+            self._resume()
+            self._go_on()
+        return self.state
+
+    def _go_on(self) -> None:
         with StopSignals() as stop, self._progress() as bar:
             for batches in self._updates():
                 update = self._update(batches)
@@ -112,10 +121,10 @@ class Trainer:
                 if last or stop.requested or best is not None or self._is_due(self.config.checkpoint_every):
                     self._save(best)
                 if last:
+                    self._require_skipped_below(1)
                     break
                 if stop.requested:
                     raise Interrupted(f"stopped after step {self.state.step}", hint="the same command goes on there")
-        return self.state
 
     def _resume(self) -> None:
         newest = self.checkpoints.newest()
@@ -149,16 +158,22 @@ class Trainer:
         state.step += 1
         state.tokens += update.tokens
         state.skipped_in_a_row = 0 if update.applied else state.skipped_in_a_row + 1
-        if state.skipped_in_a_row == PATIENCE:
-            raise AurlError(
-                f"training diverged at step {state.step}",
-                found=f"{PATIENCE} gradients in a row that are not finite",
-                hint="lower training.optimizer.learning_rate; earlier checkpoints are intact",
-            )
+        self._require_skipped_below(PATIENCE)
         now = time.perf_counter()
         state.seconds += now - self._clock
         self._clock = now
         return update
+
+    def _require_skipped_below(self, limit: int) -> None:
+        """Raise AurlError if the last `limit` updates, or more, were left out."""
+        skipped = self.state.skipped_in_a_row
+        if skipped >= limit:
+            intact = "; earlier checkpoints are intact" if newest_first(self.checkpoints.folder) else ""
+            raise AurlError(
+                f"training diverged at step {self.state.step}",
+                found=f"loss or gradient not finite in the last {skipped} of its updates",
+                hint=f"lower training.optimizer.learning_rate{intact}",
+            )
 
     def _is_finished(self) -> bool:
         budget = math.inf if self.config.max_minutes is None else 60 * self.config.max_minutes

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from aurl.training.device import autocast
+from aurl.models.device import autocast
 from aurl.training.steps import TensorBatch, TrainingStep
 
 

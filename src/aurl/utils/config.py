@@ -166,7 +166,7 @@ _Loader.add_implicit_resolver(
 def _parse_yaml(text: str, what: str) -> Any:
     try:
         return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: 2024-99-99 looks like a date
         raise ConfigError(f"{what} is not valid YAML", found=" ".join(str(error).split())) from None
 
 

@@ -11,14 +11,19 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import logging
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from aurl.utils.errors import CheckpointError, StorageError
+
+if sys.platform != "win32":
+    import fcntl
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -27,7 +32,10 @@ FORMAT = 1
 _TEMPORARY = ".tmp-"
 _DISK_ERRORS = {
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG,
+    errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG,
 }  # fmt: skip
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -104,7 +112,7 @@ def remove_stale(parent: Path) -> None:
 
 @contextmanager
 def storage_errors(target: Path) -> Iterator[None]:
-    """Turn a full or read-only disk into a StorageError about `target`; other errors pass."""
+    """Turn a full or read-only disk, or something in the way, into a StorageError about `target`; others pass."""
     try:
         yield
     except OSError as error:
@@ -113,8 +121,31 @@ def storage_errors(target: Path) -> Iterator[None]:
         raise StorageError(
             f"cannot write {target}",
             found=error.strerror,
-            hint="what was saved before is intact; make room or allow writing, then run the same command again",
+            hint="what was saved before is intact; make room, allow writing or move what is in the way, "
+            "then run the same command again",
         ) from error
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold `file` as a lock during the block; raises StorageError if another process holds it.
+
+    A process that ends in any way lets go of it, and its children never hold it. Where the system or the file system
+    knows no locks, nothing is held.
+    """
+    with storage_errors(file):
+        stream = file.open("ab")
+    with stream:
+        if sys.platform != "win32":
+            try:
+                fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError):
+                raise StorageError(
+                    f"another process trains in {file.parent}", hint="wait for it, or train under another name"
+                ) from None
+            except OSError as error:
+                logger.warning("%s cannot be locked: %s", file, error.strerror)
+        yield
 
 
 def _hidden(target: Path) -> Path:

@@ -29,7 +29,7 @@ class LoggingConfig(Config):
     """Log to stderr as well."""
     file: str = Field("aurl.log", min_length=1)
     """Name of the log file in the folder of the run."""
-    file_megabytes: float = Field(10.0, gt=0)
+    file_megabytes: float = Field(10.0, gt=0, allow_inf_nan=False)
     """Size at which a log file is gzipped and a new one begun."""
     backups: int = Field(5, ge=1)
     """Number of gzipped files that are kept."""

@@ -7,7 +7,7 @@ import torch
 from aurl.data.tokenizers import EventTokenizer
 from aurl.generation.engine import Runtime
 from aurl.generation.generator import GenerationConfig, generate
-from aurl.generation.runtimes.torch_runtime import TorchRuntime, best_device
+from aurl.generation.runtimes.torch_runtime import TorchRuntime
 from aurl.models import MusicModel, MusicModelConfig
 
 CPU = torch.device("cpu")
@@ -67,16 +67,6 @@ def test_reset_forgets(runtime, batch):
     assert runtime.length == 0
     runtime.feed(tokens)
     assert np.array_equal(runtime.logits(0, tokens[:, 0, :0]), first)
-
-
-def test_the_cpu_is_the_last_resort(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.mps, "is_available", lambda: False)
-    assert best_device() == CPU
-    monkeypatch.setattr(torch.mps, "is_available", lambda: True)
-    assert best_device().type == "mps"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert best_device().type == "cuda"
 
 
 def test_pieces_of_events_are_legal_repeatable_and_longer_than_the_context():

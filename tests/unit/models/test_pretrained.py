@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from aurl.models import MusicModel, MusicModelConfig, pretrained
-from aurl.models.pretrained import find_model, load_model, save_model, weight_count
+from aurl.models.pretrained import find_model, load_model, weight_count
 from aurl.utils.errors import CheckpointError, StorageError
 from aurl.utils.folders import MANIFEST, atomic_folder
 
@@ -24,10 +24,16 @@ def model():
     return MusicModel(CONFIG)
 
 
-def checkpoint(run, step, model, bits_per_note=None):
-    """A checkpoint as training leaves it, whose first weight says which it is."""
+def save_model(target, state, experiment):
+    """A model folder without training state."""
+    with atomic_folder(target) as folder:
+        pretrained.write_model(folder, state, experiment)
+
+
+def checkpoint(run, step, model, bits_per_note=None, **metadata):
+    """A checkpoint as training leaves it, whose title says which it is."""
     target = run / "checkpoints" / f"step-{step:09d}"
-    with atomic_folder(target, {"step": step, "bits_per_note": bits_per_note}) as folder:
+    with atomic_folder(target, {"step": step, "bits_per_note": bits_per_note, **metadata}) as folder:
         pretrained.write_model(folder, model.state_dict(), {**EXPERIMENT, "title": f"after {step}"})
         (folder / "optimizer.safetensors").write_bytes(b"")
     return target
@@ -65,6 +71,13 @@ def test_a_run_gives_its_best_checkpoint(tmp_path, model):
     for step, score in [(5, 9.0), (10, 8.0), (15, 8.5), (20, None)]:
         checkpoint(tmp_path, step, model, score)
     assert load_model(tmp_path)[1]["title"] == "after 10"
+
+
+def test_scores_on_other_pieces_than_the_newest_are_none(tmp_path, model):
+    for step, score, pieces in [(5, 2.0, "old"), (10, 8.0, "new"), (15, 8.5, "new"), (20, None, "new")]:
+        checkpoint(tmp_path, step, model, score, scored_on={"corpus_fingerprint": pieces})
+    (checkpoint(tmp_path, 25, model) / MANIFEST).unlink()
+    assert find_model(tmp_path).name == "step-000000010"
 
 
 def test_a_run_never_validated_gives_its_newest_checkpoint(tmp_path, model):

@@ -9,6 +9,7 @@ from aurl.data.tokenizers import EventTokenizer
 from aurl.models.music_model import MusicModel, MusicModelConfig
 from aurl.pipelines.experiment import ExperimentConfig
 from aurl.utils.config import load_config, save_config
+from aurl.utils.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
 CONFIGS = [*sorted((ROOT / "configs").rglob("*.yaml")), Path(str(files("aurl") / "assets" / "demo.yaml"))]
@@ -30,3 +31,9 @@ def test_the_default_model_has_the_size_of_the_default_tokenizer() -> None:
 def test_models_have_the_sizes_that_the_guide_tells(name: str, millions: float) -> None:
     config = load_config(ExperimentConfig, ROOT / "configs" / f"{name}.yaml").model
     assert MusicModel(MusicModelConfig.parse(config.model_dump())).parameter_count / 1e6 == pytest.approx(millions, 0.1)
+
+
+def test_a_seed_beyond_63_bits_is_refused() -> None:
+    assert ExperimentConfig.parse({"seed": 2**63 - 1}).seed == 2**63 - 1
+    with pytest.raises(ConfigError, match="seed"):
+        ExperimentConfig.parse({"seed": 2**63})

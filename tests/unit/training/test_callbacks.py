@@ -29,6 +29,20 @@ def test_going_on_cuts_later_and_half_written_lines(tmp_path):
     assert [json.loads(line)["step"] for line in metrics.path.read_text().splitlines()] == [1, 2, 2]
 
 
+@pytest.mark.parametrize("torn", ["\n", '{"step": 1, "lo\n', "\0\0\n"])
+def test_a_line_that_is_no_record_is_taken_out_when_going_on(tmp_path, torn):
+    metrics = MetricsFile(tmp_path)
+    metrics.path.write_text(f'{{"step": 1}}\n{torn}{{"step": 2}}\n{{"step": 3}}\n')
+    metrics.started(2)
+    assert metrics.path.read_text() == '{"step": 1}\n{"step": 2}\n'
+
+
+def test_a_folder_in_the_place_of_the_file_is_a_storage_error(tmp_path):
+    (tmp_path / "metrics.jsonl").mkdir()
+    with pytest.raises(StorageError, match=r"metrics\.jsonl; found: Is a directory"):
+        MetricsFile(tmp_path).started(0)
+
+
 def test_a_disk_that_refuses_is_a_storage_error(tmp_path, monkeypatch):
     def refuse(descriptor):
         raise OSError(28, "No space left on device")

@@ -2,6 +2,7 @@
 
 import logging
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 
 from aurl.training.checkpoint import Checkpoints, Trained, TrainingState, require_same_experiment
 from aurl.training.optimizers import OPTIMIZERS, AdamWConfig
-from aurl.utils.errors import CheckpointError, ConfigError
+from aurl.utils.errors import CheckpointError, ConfigError, StorageError
 from aurl.utils.folders import verify_folder
 
 EXPERIMENT = {"model": {"width": 8, "sizes": (2, 3)}, "training": {"steps": 10, "optimizer": {"name": "adamw"}}}
@@ -43,7 +44,7 @@ def test_everything_comes_back(tmp_path):
         before, now = saved.optimizer.state[theirs], fresh.optimizer.state[mine]
         assert before.keys() == now.keys() >= {"step", "exp_avg", "exp_avg_sq"}
         assert all(torch.equal(before[name], now[name]) for name in before)
-    assert verify_folder(folder)["metadata"] == {"step": 7, "bits_per_note": 9.25}
+    assert verify_folder(folder)["metadata"] == {"step": 7, "bits_per_note": 9.25, "scored_on": {}}
 
 
 def test_an_optimiser_without_memory_can_be_saved(tmp_path):
@@ -59,6 +60,39 @@ def test_the_settings_of_the_optimiser_are_those_of_now(tmp_path):
     fresh.optimizer.param_groups[0]["weight_decay"] = 0.7
     checkpoints.restore(folder, fresh)
     assert fresh.optimizer.param_groups[0]["weight_decay"] == 0.7
+
+
+DATA = {"train_split": "train", "valid_split": "valid", "valid_pieces": None}
+
+
+@pytest.mark.parametrize(
+    ("changed", "best"),
+    [
+        ({}, 9.0),
+        ({"data": {**DATA, "train_split": "all"}}, 9.0),
+        ({"data": {**DATA, "valid_split": "test"}}, None),
+        ({"data": {**DATA, "valid_pieces": 3}}, None),
+        ({"corpus_fingerprint": "b"}, None),
+    ],
+)
+def test_the_best_score_holds_only_for_the_pieces_it_was_measured_on(tmp_path, caplog, changed, best):
+    checkpoints, first = Checkpoints(tmp_path, keep=1), trained()
+    experiment = {**EXPERIMENT, "data": DATA, "corpus_fingerprint": "a"}
+    old = checkpoints.save(replace(first, experiment=experiment), TrainingState(1, best_score=9.0), score=9.0)
+    now = replace(first, experiment={**experiment, **changed})
+    with caplog.at_level(logging.WARNING):
+        assert checkpoints.restore(old, now).best_score == best
+    assert len(caplog.messages) == len(changed)
+    checkpoints.save(now, TrainingState(2), score=9.5)
+    checkpoints.save(now, TrainingState(3))
+    kept = ["step-000000002" if best is None else "step-000000001", "step-000000003"]
+    assert sorted(item.name for item in tmp_path.iterdir()) == kept
+
+
+def test_a_file_in_the_place_of_the_folder_is_a_storage_error(tmp_path):
+    (tmp_path / "checkpoints").touch()
+    with pytest.raises(StorageError, match="File exists"):
+        Checkpoints(tmp_path / "checkpoints", keep=2)
 
 
 def test_nothing_is_pickled(tmp_path):
@@ -102,6 +136,7 @@ def test_the_same_experiment_passes_whatever_its_sequences_are(caplog):
         ({"model": {"width": 8, "sizes": [2, 4]}}, "model.sizes"),
         ({"tokenizer": {"name": "note"}}, "tokenizer.name"),
         ({"training": {"steps": 10, "optimizer": {"name": "muon"}}}, "training.optimizer.name"),
+        ({"training": {"steps": 10, "optimizer": {"adamw_modules": []}}}, "training.optimizer.adamw_modules"),
     ],
 )
 def test_another_model_tokenizer_or_optimiser_is_refused(changed, key):

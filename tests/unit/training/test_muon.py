@@ -8,6 +8,7 @@ from torch import nn
 
 from aurl.training import OPTIMIZERS, MuonConfig
 from aurl.training.muon import orthogonalised
+from aurl.utils.errors import UnknownNameError
 
 
 def model():
@@ -44,6 +45,12 @@ def test_only_hidden_matrices_are_muons():
     by_rate = {group["lr"]: [id(p) for p in group["params"]] for group in optimizer.param_groups[:1]}
     assert by_rate == {0.5: [id(parts["hidden"].weight)]}
     assert sum(len(group["params"]) for group in optimizer.param_groups) == 4
+
+
+def test_a_module_that_the_model_lacks_is_refused_unless_it_is_a_default():
+    with pytest.raises(UnknownNameError, match="'outputs'"):
+        OPTIMIZERS.build(MuonConfig(adamw_modules=("output",)), model())
+    OPTIMIZERS.build(MuonConfig(), nn.ModuleDict({"hidden": nn.Linear(4, 3)}))
 
 
 def test_an_update_is_a_turn_of_the_learning_rate_times_the_root_of_tallness():

@@ -1,9 +1,13 @@
 """Which weights decay, and that an optimiser is found by its name."""
 
+import math
+
+import pytest
 import torch
 from torch import nn
 
 from aurl.training.optimizers import OPTIMIZERS, AdamWConfig, split_parameters
+from aurl.utils.errors import ConfigError
 
 
 def model():
@@ -15,6 +19,13 @@ def test_only_matrices_that_are_not_embeddings_decay():
     matrices, others = split_parameters(parts)
     assert [id(p) for p in matrices] == [id(parts["linear"].weight)]
     assert len(others) == 4
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+@pytest.mark.parametrize("betas", [[1.0, 0.9], [0.9, 1.0], [-0.1, 0.9], [0.9, math.nan]])
+def test_a_decay_outside_zero_to_one_is_refused(name, betas):
+    with pytest.raises(ConfigError, match="betas"):
+        OPTIMIZERS.parse({"name": name, "betas": betas})
 
 
 def test_a_frozen_parameter_is_left_out():

@@ -68,6 +68,12 @@ def test_every_value_is_within_bounds_and_the_last_is_held(kind, start, end, war
         {"kind": "piecewise", "points": [[0.5, 1], [0.5, 2]]},
         {"kind": "stairs"},
         {"warmup_steps": -1},
+        {"start": -1},
+        {"end": -0.1},
+        {"start": math.inf},
+        {"end": math.nan},
+        {"kind": "piecewise", "points": [[0, 1], [0.5, -1]]},
+        {"kind": "piecewise", "points": [[0, math.inf]]},
     ],
 )
 def test_an_impossible_schedule_is_refused(values):

@@ -5,13 +5,14 @@ import logging
 import math
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 import torch
 
 from aurl.training import Callback
-from aurl.training import trainer as trainer_module
 from aurl.utils.errors import AurlError, CheckpointError, ConfigError, Interrupted, StorageError
 from aurl.utils.folders import MANIFEST, read_manifest
 
@@ -219,7 +220,7 @@ def test_the_best_checkpoint_is_kept_besides_the_newest(run):
     done.trainer.train()
     assert done.checkpoints() == ["step-000000004", "step-000000011", "step-000000012"]
     metadata = read_manifest(done.folder / "checkpoints" / "step-000000004")["metadata"]
-    assert metadata == {"step": 4, "bits_per_note": 1.0}
+    assert metadata == {"step": 4, "bits_per_note": 1.0, "scored_on": {}}
     validations = [r["validation_bits_per_note"] for r in done.records() if "validation_bits_per_note" in r]
     assert validations == [3.0, 1.0, 2.0, 2.5, 4.0, 5.0]
 
@@ -272,26 +273,48 @@ def test_time_runs_out_and_what_was_learned_is_saved(run):
 
 
 class Broken:
-    """Losses that are not numbers from one call on."""
+    """Losses that are not numbers in calls `good` to `bad`."""
 
-    def __init__(self, good_calls):
-        self.calls_left = good_calls
+    def __init__(self, good, bad=1000):
+        self.bad, self.call = range(good, bad), -1
 
     def loss(self, model, batch):
-        self.calls_left -= 1
-        loss = model.head.weight.sum() * (1.0 if self.calls_left >= 0 else math.nan)
+        self.call += 1
+        loss = model.head.weight.sum() * (math.nan if self.call in self.bad else 1.0)
         return loss, {}
 
 
 def test_a_gradient_that_is_not_finite_is_left_out_and_many_in_a_row_end_the_run(run):
-    done = run(steps=50, step=Broken(good_calls=4), checkpoint_every=1)
-    with pytest.raises(AurlError, match="diverged at step 12; found: 10 gradients in a row"):
+    done = run(steps=50, step=Broken(good=4), checkpoint_every=1)
+    with pytest.raises(AurlError, match=r"diverged at step 12; found: .* in the last 10 .*; earlier .* intact"):
         done.trainer.train()
     assert done.checkpoints() == ["step-000000001", "step-000000002"]
     assert all(bool(value.isfinite().all()) for value in done.model.state_dict().values())
     assert done.records()[-1]["loss"] is None
 
 
-def test_few_bad_gradients_do_not_end_the_run(run, monkeypatch):
-    monkeypatch.setattr(trainer_module, "PATIENCE", 100)
-    assert run(step=Broken(good_calls=4)).trainer.train().skipped_in_a_row == 10
+def test_few_bad_gradients_do_not_end_the_run(run):
+    done = run(step=Broken(good=4, bad=20))
+    assert done.trainer.train().skipped_in_a_row == 0
+    assert [r["step"] for r in done.records() if r["loss"] is None] == list(range(3, 11))
+
+
+def test_a_run_that_ends_before_patience_does_has_diverged_too(run):
+    with pytest.raises(AurlError, match=r"diverged at step 3; .* in the last 3 .*learning_rate$") as caught:
+        run(steps=3, step=Broken(good=0)).trainer.train()
+    assert caught.value.exit_code == 1
+
+
+HOLD = "import fcntl, sys; f = open(sys.argv[1], 'ab'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); input()"
+
+
+def test_a_run_that_another_process_trains_is_refused_until_that_is_killed(run):
+    second = run()
+    command = [sys.executable, "-c", HOLD, str(second.folder / "train.lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
+        first.stdout.readline()
+        with pytest.raises(StorageError, match=r"another process trains in .*run"):
+            second.trainer.train()
+        first.kill()
+    assert not (second.folder / "metrics.jsonl").exists()
+    assert second.trainer.train().step == 12

@@ -187,6 +187,7 @@ def test_one_file_may_be_reached_twice_but_not_by_itself(tmp_path):
     ("content", "message"),
     [
         (b"rate: [", "not valid YAML"),
+        (b"name: 2024-99-99", "config.yaml is not valid YAML; found: month must be in"),
         (b"- 1", "must hold a mapping; found: list"),
         (b"0", "must hold a mapping; found: int"),
         (b"\xff\xfe\xfa", "not text in UTF-8"),
@@ -217,9 +218,10 @@ def test_override_without_key_or_value_is_refused(item):
         parse_overrides([item])
 
 
-def test_override_that_is_no_yaml_is_refused():
+@pytest.mark.parametrize("text", ["[", "2024-99-99"])
+def test_override_that_is_no_yaml_is_refused(text):
     with pytest.raises(ConfigError, match="the value of 'rate' is not valid YAML"):
-        parse_overrides(["rate=["])
+        parse_overrides([f"rate={text}"])
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 
 from aurl.utils import folders
 from aurl.utils.errors import CheckpointError, StorageError
-from aurl.utils.folders import MANIFEST, atomic_folder, read_manifest, remove_folder, remove_stale, verify_folder
+from aurl.utils.folders import (
+    MANIFEST,
+    atomic_folder,
+    locked,
+    read_manifest,
+    remove_folder,
+    remove_stale,
+    storage_errors,
+    verify_folder,
+)
 
 
 def write(target: Path, **files: str) -> Path:
@@ -155,6 +164,21 @@ def test_a_disk_that_refuses_is_a_storage_error_and_nothing_is_lost(tmp_path, mo
     assert names(tmp_path) == ["model"]
     assert verify_folder(target)["files"]["weights"]["size"] == 3
     assert (target / "weights").read_text() == "old"
+
+
+@pytest.mark.parametrize("code", [errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG])
+def test_something_in_the_way_is_a_storage_error(tmp_path, code):
+    with pytest.raises(StorageError, match=f"{os.strerror(code)}.*move what is in the way"), storage_errors(tmp_path):
+        raise OSError(code, os.strerror(code))
+
+
+def test_a_file_system_without_locks_only_warns(tmp_path, monkeypatch, caplog):
+    def refuse(stream, flags):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(folders.fcntl, "lockf", refuse)
+    with locked(tmp_path / "lock"):
+        assert "cannot be locked" in caplog.text
 
 
 def test_a_mistake_in_the_block_is_not_called_a_full_disk(tmp_path):

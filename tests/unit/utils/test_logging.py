@@ -85,3 +85,9 @@ def test_unwritable_directory_is_a_storage_error(tmp_path):
 def test_unknown_level_is_refused():
     with pytest.raises(ConfigError, match="level"):
         LoggingConfig.parse({"level": "loud"})
+
+
+@pytest.mark.parametrize("size", [0, float("inf"), float("nan")])
+def test_a_size_that_no_file_can_have_is_refused(size):
+    with pytest.raises(ConfigError, match="file_megabytes"):
+        LoggingConfig.parse({"file_megabytes": size})

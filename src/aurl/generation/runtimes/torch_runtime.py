@@ -6,14 +6,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from aurl.models.device import choose_device
 from aurl.models.music_model import MusicModel
-
-
-def best_device() -> torch.device:
-    """CUDA, Apple's MPS or the CPU, whichever is there first."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.mps.is_available() else "cpu")
 
 
 class TorchRuntime:
@@ -21,7 +15,7 @@ class TorchRuntime:
 
     def __init__(self, model: MusicModel, device: torch.device | None = None) -> None:
         """Move the model to `device`, the best there is when not given, and switch dropout off."""
-        self.device = device or best_device()
+        self.device = device or choose_device()
         self.model = model.to(self.device).eval()
         self._cache = model.new_cache(0)
 

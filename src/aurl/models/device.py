@@ -1,4 +1,4 @@
-"""Where training runs: CUDA (bfloat16 autocast), Apple's MPS, or the CPU (float32), and what it costs in memory."""
+"""Where models run: CUDA (trained in bfloat16), Apple's MPS, or the CPU (float32), and what it costs in memory."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from aurl.training.device import autocast, choose_device, peak_memory_mb
+from aurl.models.device import autocast, choose_device, peak_memory_mb
 from aurl.utils.errors import ConfigError
 
 

@@ -1,0 +1,47 @@
+"""What a run keeps of its configuration, and what it does when it is continued with another."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aurl.data.corpus import PrepareConfig
+from aurl.data.store import Corpus
+from aurl.models.pretrained import find_model, read_experiment
+from aurl.pipelines.experiment import ExperimentConfig
+from aurl.pipelines.prepare import prepare_corpus
+from aurl.pipelines.train import train_model
+from aurl.utils.config import load_config
+from aurl.utils.errors import ConfigError
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> ExperimentConfig:
+    """A run of one update of the smallest model."""
+    prepare_corpus(["aurl:chorales"], tmp_path / "corpus", PrepareConfig(workers=1), quiet=True)
+    values: dict[str, Any] = {
+        "folder": tmp_path,
+        "data": {"corpus": tmp_path / "corpus", "batch_tokens": 64, "valid_pieces": 1},
+        "model": {"width": 8, "layers": 1, "heads": 1, "context": 32},
+        "training": {"steps": 1, "device": "cpu"},
+        "logging": {"console": False},
+    }
+    return ExperimentConfig.parse(values)
+
+
+def test_a_refused_resume_leaves_the_configuration_of_the_run(config: ExperimentConfig) -> None:
+    train_model(config, quiet=True)
+    saved = config.run_folder / "config.yaml"
+    before = saved.read_bytes()
+    assert load_config(ExperimentConfig, saved).model.width == 8
+    with pytest.raises(ConfigError, match=r"model\.width"):
+        train_model(config.merged({"model": {"width": 16}}), quiet=True)
+    assert saved.read_bytes() == before
+    train_model(config.merged({"training": {"steps": 2}}), quiet=True)
+    assert load_config(ExperimentConfig, saved).training.steps == 2
+
+
+def test_a_checkpoint_tells_its_corpus(config: ExperimentConfig) -> None:
+    train_model(config, quiet=True)
+    experiment = read_experiment(find_model(config.run_folder))
+    assert experiment["corpus_fingerprint"] == Corpus.open(config.data.corpus).fingerprint
