@@ -34,7 +34,7 @@ from aurl.data.chunks import (
 from aurl.data.pool import Job, available_cores, run_in_order
 from aurl.data.shards import write_shards
 from aurl.data.sources import Found, InputFile, list_inputs, read_entries
-from aurl.data.splits import Assignment, Piece, SplitRule, assign_splits, found_manifests, given_manifest
+from aurl.data.splits import Assignment, Manifest, Piece, SplitRule, assign_splits, found_manifests, given_manifest
 from aurl.data.store import (
     CACHE_NAME,
     DESCRIPTION_NAME,
@@ -136,7 +136,8 @@ def build_corpus(
 
     A file that cannot be used is listed, and stops nothing. An interrupted run is continued by the next one with the
     same arguments. A corpus that is there already is left alone if it is the same, refused if it is another, and
-    replaced with `overwrite`. Raises CorpusError, StorageError, and Interrupted on Ctrl-C.
+    replaced with `overwrite`; a folder with anything else in it is never written.
+    Raises CorpusError, StorageError, and Interrupted on Ctrl-C.
     """
     try:
         with storage_errors(Path(out)):
@@ -164,7 +165,7 @@ class _Preparation:
         if not any(file.kind in ("midi", "archive") for file in self.inputs.files):
             raise self._nothing_found()
         self.manifest = given_manifest(config.manifest, self.inputs) if config.manifest else None
-        self.plan = _plan(self.inputs.files, config)
+        self.plan = _plan(self.inputs.files, config, self.manifest)
         self.input_bytes = sum(file.size for file in self.inputs.files)
 
     def run(self, overwrite: bool) -> PrepareReport:
@@ -309,13 +310,25 @@ class _Preparation:
 
 def _existing(out: Path, plan: str, overwrite: bool) -> Description | None:
     """The corpus that `out` holds if it is the wanted one; raises CorpusError if `out` may not be written."""
-    if (out / DESCRIPTION_NAME).exists():
-        return None if overwrite else _same_corpus(out, plan)
     if out.exists() and not out.is_dir():
         raise CorpusError(f"{out} is a file", hint="choose another folder")
-    if out.exists() and any(out.iterdir()) and not (out / PARTIAL_NAME).is_dir():
+    names = {item.name for item in out.iterdir()} if out.exists() else set()
+    foreign = sorted(name for name in names - OWN_NAMES if not name.startswith(".tmp-"))
+    if foreign:
+        found = ", ".join(foreign[:5])
+        raise CorpusError(f"{out} holds what is not of a corpus", found=found, hint="choose another folder")
+    if names and not (_is_described(out) if DESCRIPTION_NAME in names else PARTIAL_NAME in names):
         raise CorpusError(f"{out} is not empty and holds no corpus", hint="choose another folder")
-    return None
+    return None if overwrite or DESCRIPTION_NAME not in names else _same_corpus(out, plan)
+
+
+def _is_described(out: Path) -> bool:
+    """Whether corpus.json is that of a corpus, of whatever format."""
+    try:
+        values = json.loads((out / DESCRIPTION_NAME).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(values, dict) and {"format", "fingerprint"} <= values.keys()
 
 
 def _same_corpus(out: Path, plan: str) -> Description | None:
@@ -329,11 +342,12 @@ def _same_corpus(out: Path, plan: str) -> Description | None:
         return None
 
 
-def _plan(inputs: Sequence[InputFile], config: PrepareConfig) -> str:
+def _plan(inputs: Sequence[InputFile], config: PrepareConfig, manifest: Manifest | None) -> str:
     """Hash of all that decides what the corpus will hold."""
     settings = config.model_dump(mode="json", exclude={"workers", "manifest"})
-    manifest = config.manifest.read_bytes() if config.manifest else b""
-    digest = hashlib.sha256(json.dumps([FORMAT_VERSION, aurl.__version__, settings]).encode() + manifest)
+    digest = hashlib.sha256(json.dumps([FORMAT_VERSION, aurl.__version__, settings]).encode())
+    if manifest is not None:
+        digest.update(manifest.fingerprint)
     for file in inputs:
         digest.update(f"{file.name}\0{file.size}\0{file.modified}\0{file.problem}\n".encode())
     return digest.hexdigest()

@@ -106,14 +106,11 @@ class TokenDataset:
         tokens = np.empty((len(lengths), lengths.max() + 1, len(self.tokenizer.vocabulary.pad)), np.int64)
         tokens[:] = self.tokenizer.vocabulary.pad
         notes = 0
-        mask = np.zeros((len(lengths), lengths.max()), np.bool_)
-        for row, piece, start, length in zip(
-            range(len(mask)), plan.pieces[rows], plan.starts[rows], lengths, strict=True
-        ):
+        for row, piece, start, length in zip(tokens, plan.pieces[rows], plan.starts[rows], lengths, strict=True):
             window = self._encoded(int(piece), self._semitones(epoch, int(piece)))[start : start + length + 1]
-            tokens[row, : len(window)] = window
-            mask[row, : len(window) - 1] = True
+            row[: length + 1] = window  # a piece has as many tokens wherever on the piano it is moved
             notes += self.tokenizer.note_count(window[1:])
+        mask = np.arange(lengths.max()) < lengths[:, None]
         return Batch(tokens[:, :-1], tokens[:, 1:], mask, notes, epoch)
 
     def locate(self, step: int) -> tuple[int, int]:

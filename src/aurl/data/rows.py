@@ -157,7 +157,7 @@ class RowReader:
         known = {name: strings.text(row) for name, strings in self._strings.items()}
         pairs = range(*self._pair_offsets[row : row + 2].tolist())
         others = [(self._keys.text(pair), self._values.text(pair)) for pair in pairs]
-        return {name: value for name, value in known.items() if value} | dict(others)
+        return dict(others) | {name: value for name, value in known.items() if value}
 
 
 class Strings:

@@ -21,14 +21,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal, Self
 
+from aurl.music.midi import LARGEST_FILE
 from aurl.utils.errors import CorpusError
 
 MIDI_SUFFIXES = (".mid", ".midi", ".kar")
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 ARCHIVE_SUFFIXES = (*TAR_SUFFIXES, ".zip")
 MANIFEST_NAME = "manifest.csv"
-LARGEST_FILE = 512 * 1024 * 1024
-"""Bytes; a larger file is not music but an accident or an attack, and is not read."""
 DAMAGED_ARCHIVE = "the archive is damaged or cut short"
 _ARCHIVE_ERRORS = (
     tarfile.TarError,
@@ -39,6 +38,7 @@ _ARCHIVE_ERRORS = (
     ValueError,  # a name in a zip that is not UTF-8
     EOFError,
     NotImplementedError,  # a zip member compressed in a way Python does not know
+    RecursionError,  # a tar of more headers than members
     OSError,
 )
 Kind = Literal["midi", "archive", "manifest", "other"]
@@ -91,7 +91,7 @@ def list_inputs(paths: Iterable[Path | str], found: Found) -> Inputs:
     inputs = Inputs({}, [])
     names: Counter[str] = Counter()
     for path in dict.fromkeys(Path(os.path.abspath(path)) for path in paths):  # noqa: PTH100 - resolve() follows links
-        if not path.exists():
+        if not _exists(path):
             raise CorpusError(f"{path} does not exist", hint="give folders, MIDI files or archives")
         names[path.name] += 1
         name = path.name if names[path.name] == 1 else f"{names[path.name]}/{path.name}"
@@ -120,8 +120,15 @@ def read_entries(files: Iterable[InputFile], found: Found) -> Iterator[Entry]:
 
 def clean_name(name: str) -> str:
     """A name as text that every system writes the same way: composed, with `/`, without a leading `./`."""
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\\", "/")
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\\", "/").replace("\0", "\ufffd")
     return unicodedata.normalize("NFC", text).removeprefix("./").lstrip("/")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise CorpusError(f"cannot read {path}", found=error.strerror) from None
 
 
 def _walk(folder: Path, root: str, found: Found, inside: str = "") -> Iterator[InputFile]:
@@ -136,11 +143,18 @@ def _walk(folder: Path, root: str, found: Found, inside: str = "") -> Iterator[I
         path = inside + clean_name(item.name)
         if item.is_dir(follow_symlinks=False):
             yield from _walk(Path(item.path), root, found, f"{path}/")
-        elif item.is_dir():
+        elif _links_to_folder(item):
             problem = "a link to a folder is not followed"
             yield InputFile(Path(item.path), f"{root}/{path}", "other", problem=problem)
         else:
             yield from _classified(Path(item.path), root, path, found)
+
+
+def _links_to_folder(item: os.DirEntry[str]) -> bool:
+    try:
+        return item.is_dir()
+    except OSError:  # a link to itself, or one that may not be followed
+        return False
 
 
 def _classified(path: Path, root: str, inside: str, found: Found) -> Iterator[InputFile]:
@@ -149,10 +163,15 @@ def _classified(path: Path, root: str, inside: str, found: Found) -> Iterator[In
     kind = _kind(inside or root)
     if kind == "other":
         found.ignored[_suffix(name)] += 1
-    elif not path.is_file():
+        return
+    try:
+        status = path.stat() if path.is_file() else None
+    except OSError as error:  # in a folder that may be listed but not entered
+        yield InputFile(path, name, kind, problem=_unreadable(error))
+        return
+    if status is None:
         yield InputFile(path, name, kind, problem="not a regular file, or a link that leads nowhere")
     else:
-        status = path.stat()
         yield InputFile(path, name, kind, status.st_size, status.st_mtime_ns)
 
 
@@ -179,7 +198,11 @@ def _file_content(file: InputFile) -> bytes | str:
     try:
         return file.path.read_bytes()
     except OSError as error:
-        return f"cannot read the file: {error.strerror}"
+        return _unreadable(error)
+
+
+def _unreadable(error: OSError) -> str:
+    return f"cannot read the file: {error.strerror}"
 
 
 def _too_large(size: int) -> str:
@@ -251,9 +274,9 @@ def _zip_members(file: InputFile) -> Iterator[Member]:
     with zipfile.ZipFile(file.path) as archive:
         for info in archive.infolist():
             consumed += info.compress_size
-            if info.is_dir():
+            inside = clean_name(info.orig_filename)
+            if inside.endswith("/"):
                 continue
-            inside = clean_name(info.filename)
             content: bytes | str = ""
             if _kind(inside) in ("midi", "manifest"):
                 content = _zip_content(archive, info)
@@ -263,6 +286,8 @@ def _zip_members(file: InputFile) -> Iterator[Member]:
 def _zip_content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | str:
     if info.file_size > LARGEST_FILE:
         return _too_large(info.file_size)
+    if "\0" in info.orig_filename:
+        return "its name holds a zero byte"
     if info.flag_bits & 1:
         return "it needs a password"
     try:

@@ -26,15 +26,19 @@ PRIORITY = {"test": 0, "valid": 1, "train": 3}
 """Where a manifest puts one composition in several splits, all of it goes to the first; other names count 2."""
 VERSION = re.compile(r"[ _.-]*(\(\d+\)|\(?\bcopy\b(?: ?\(?\d+\)?)?\)?|(?<![^\W_])(?:v|ver|version)[ _.]?\d+)$")
 """`(1)`, `copy`, `- copy 2`, `_v2`, `version 3` at the end of a stem."""
-COPY_NUMBER = re.compile(r"(?<=[^\s._-])\.\d{1,2}$")
-"""`.1`, as collections of MIDI number versions; not after an abbreviation such as `op`."""
-COUNTED = re.compile(
-    r"(?:^|[\W_\d])(no|nr|op|opus|bwv|kv?|d|hob|vol|bk|book|pt|part|mvt|mov|act|ch|track|disc|cd|var)$"
-)
 BESIDE = re.compile(r"(?:[ _.-]+\d{1,3}|\.[a-z]{1,3})$")
 """Endings that mark a version only where the file without them lies in the same folder: `001.cl` beside `001`."""
-NAMELESS = re.compile(r"(track|song|untitled|midi|audio|file|piece|tune|no ?name)?[ \d]*")
-"""Stems that tell pieces apart only within their folder."""
+NAMELESS = re.compile(
+    r"""(?:act|audio|bk|book|cd|chapter|disc|file|midi|mov|movement|mvt|name|no|nr|number|op|opus|part|piece|pt|scene|song
+    |track|tune|untitled|var|variations?|vol|volume
+    |adagio|allegretto|allegro|andante|andantino|grave|larghetto|largo|lento|moderato|prestissimo|presto|vivace
+    |assai|brio|con|ma|molto|moto|non|poco|troppo
+    |allemande|aria|bourr[eé]e|canon|chorale?|concerto|courante|[eé]tude|finale|fuga|fugue|gavotte|gigue|introduction
+    |invention|mazurka|menuett?o?|minuet|nocturne|overture|polonaise|pr[eaäé]lud(?:e|ium)|rondo|sarabande|scherzo
+    |sinfonia|sonata|sonatina|suite|symphony|toccata|trio|waltz)?(?:\d+(?:[a-z]|st|nd|rd|th)?)?|[ivx]+""",
+    re.VERBOSE,
+)
+"""Words that many works use: a stem of no others tells pieces apart only within its folder."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,8 @@ class Manifest:
 
     def __init__(self, text: str, places: Sequence[Place]) -> None:
         self._places = places
+        self.fingerprint = hashlib.sha256(f"{places}\n{text}".encode()).digest()
+        """Changes whenever it could list other files, or say something else of them."""
         reader = csv.DictReader(io.StringIO(text))
         if "path" not in (reader.fieldnames or []):
             found = ", ".join(map(str, reader.fieldnames or [])) or "nothing"
@@ -194,17 +200,7 @@ def _inside(path: Path, folder: Path) -> str | None:
 
 def normalised_stem(stem: str) -> str:
     """A file's stem without marks of copies and versions, in lower case, words separated by single spaces."""
-    text = unicodedata.normalize("NFKC", stem).casefold().strip()
-    while (shorter := _without_version(text)) != text:
-        text = shorter
-    return _words(text) or _words(stem) or stem
-
-
-def piece_key(source: str) -> str:
-    """The key of a piece that no manifest lists: its normalised stem, with the folder if the stem is only a number."""
-    folder, stem = _folder_and_stem(source)
-    name = normalised_stem(stem)
-    return f"{folder}/{name}" if NAMELESS.fullmatch(name) else name
+    return _words(_without_versions(stem)) or _words(stem) or stem
 
 
 def assign_splits(pieces: Sequence[Piece], manifests: Sequence[Manifest], rule: SplitRule) -> list[Assignment]:
@@ -214,7 +210,7 @@ def assign_splits(pieces: Sequence[Piece], manifests: Sequence[Manifest], rule: 
     at least one goes to train and, unless `valid_fraction` is 0 or a manifest leaves none free, one to valid.
     """
     listings = [_find(piece.source, manifests) for piece in pieces]
-    keys = [listing.piece_key or own for listing, own in zip(listings, _own_keys(pieces), strict=True)]
+    keys = [listing.piece_key or own for listing, own in zip(listings, _own_keys(pieces, listings), strict=True)]
     groups = _join(keys, [piece.note_hash for piece in pieces])
     splits = _split_groups(groups, listings, keys, rule)
     result = [Assignment("", "")] * len(pieces)
@@ -229,14 +225,20 @@ def _find(source: str, manifests: Sequence[Manifest]) -> Listing:
     return next((listing for listing in found if listing is not None), UNLISTED)
 
 
-def _own_keys(pieces: Sequence[Piece]) -> list[str]:
-    """Keys by name alone; `prelude_2` takes the key of a `prelude` in its folder."""
+def _own_keys(pieces: Sequence[Piece], listings: Sequence[Listing]) -> list[str]:
+    """Keys by name: `prelude_2` takes that of a `prelude` in its folder.
+
+    The folder is part of the key if the name has no word of its own, and if a manifest places the piece: what it says
+    of one folder decides nothing about files elsewhere.
+    """
     places = [_folder_and_stem(piece.source) for piece in pieces]
     known = {(folder, normalised_stem(stem)) for folder, stem in places}
     keys = []
-    for piece, (folder, stem) in zip(pieces, places, strict=True):
-        base = next((base for base in _possible_bases(stem) if (folder, base) in known), None)
-        keys.append(piece_key(piece.source if base is None else f"{folder}/{base}.mid"))
+    for (folder, stem), listing in zip(places, listings, strict=True):
+        bases = (base for base in _possible_bases(stem) if (folder, base) in known)
+        name = next(bases, normalised_stem(stem))
+        is_local = listing.split or all(map(NAMELESS.fullmatch, name.split()))
+        keys.append(f"{folder}/{name}" if is_local else name)
     return keys
 
 
@@ -286,17 +288,16 @@ def _folder_and_stem(path: str) -> tuple[str, str]:
     return str(pure.parent), pure.stem
 
 
-def _without_version(text: str) -> str:
-    shorter = VERSION.sub("", text)
-    number = COPY_NUMBER.search(shorter)
-    if number and not COUNTED.search(shorter[: number.start()]):
-        shorter = shorter[: number.start()]
-    return shorter if _words(shorter) else text
+def _without_versions(stem: str) -> str:
+    text = unicodedata.normalize("NFKC", stem).casefold().strip()
+    while _words(shorter := VERSION.sub("", text)) and shorter != text:
+        text = shorter
+    return text
 
 
 def _possible_bases(stem: str) -> list[str]:
     """Normalised stems of which `stem` is a version if a file of that name lies beside it."""
-    text = unicodedata.normalize("NFKC", stem).casefold()
+    text = _without_versions(stem)
     base = BESIDE.sub("", text)
     return [normalised_stem(base)] if base and base != text else []
 

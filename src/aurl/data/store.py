@@ -106,7 +106,11 @@ class Corpus:
     def open(cls, path: Path | str) -> Corpus:
         """Open a finished corpus; raises CorpusError for one missing, unfinished, cut short or of another format."""
         corpus = cls(Path(path), read_description(Path(path)))
-        for file, shard in zip(corpus._shard_paths(), corpus.description.shards, strict=True):
+        shards = corpus.description.shards
+        if not shards or sum(shard.rows for shard in shards) != len(corpus):
+            found = f"{len(corpus)} pieces, {len(shards)} shards"
+            raise CorpusError(f"{Path(path) / DESCRIPTION_NAME} is damaged", found=found, hint=PREPARE_AGAIN)
+        for file, shard in zip(corpus._shard_paths(), shards, strict=True):
             _check_size(file, shard.bytes)
         return corpus
 
@@ -147,11 +151,6 @@ class Corpus:
         """Notes of each piece."""
         return self._columns["note_count"]
 
-    @property
-    def durations(self) -> NDArray[np.float64]:
-        """Seconds of each piece."""
-        return self._columns["duration_seconds"]
-
     @cached_property
     def failures(self) -> list[Failure]:
         """Files that were left out."""
@@ -172,15 +171,17 @@ class Corpus:
     def verify(self) -> None:
         """Compare the checksum of every shard; raises CorpusError for the first that differs."""
         for path, shard in zip(self._shard_paths(), self.description.shards, strict=True):
-            if file_sha256(path) != shard.sha256:
+            with _reading(path):
+                checksum = file_sha256(path)
+            if checksum != shard.sha256:
                 raise CorpusError(f"the shard {path} has changed since it was written", hint=PREPARE_AGAIN)
 
     @cached_property
     def _columns(self) -> dict[str, NDArray[Any]]:
         """The short columns, read from the shards."""
-        names = ["split", "note_count", "duration_seconds"]
-        table = pa.concat_tables([_read_columns(path, names) for path in self._shard_paths()])
-        return {name: table.column(name).to_numpy() for name in names}
+        names = ["split", "note_count"]
+        shards = [_read_columns(path, names) for path in self._shard_paths()]
+        return {name: np.concatenate([shard[name] for shard in shards]) for name in names}
 
     def _shard_paths(self) -> list[Path]:
         return [self.path / SHARDS_NAME / shard.name for shard in self.description.shards]
@@ -201,6 +202,7 @@ class Corpus:
 
     def _build_cache(self, path: Path) -> None:
         """Write all rows uncompressed; several processes may do so at once, the last to finish wins."""
+        self.verify()
         with (
             replacing(path) as temporary,
             pa.OSFile(str(temporary), "wb") as sink,
@@ -270,10 +272,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _check_size(path: Path, expected: int) -> None:
-    try:
+    with _reading(path):
         size = path.stat().st_size
-    except FileNotFoundError:
-        raise CorpusError(f"the shard {path} is missing", hint=PREPARE_AGAIN) from None
     if size != expected:
         raise CorpusError(f"the shard {path} is damaged", found=f"{size} bytes, not {expected}", hint=PREPARE_AGAIN)
 
@@ -292,18 +292,27 @@ def _shard_batches(path: Path) -> Iterator[pa.RecordBatch]:
         yield from file.iter_batches(ROWS_PER_BATCH)
 
 
-def _read_columns(path: Path, names: list[str]) -> pa.Table:
+def _read_columns(path: Path, names: list[str]) -> dict[str, NDArray[Any]]:
     with _open_shard(path) as file:
-        return file.read(names)
+        table = file.read(names)
+        return {name: table.column(name).to_numpy() for name in names}
 
 
 @contextmanager
 def _open_shard(path: Path) -> Iterator[pq.ParquetFile]:
+    with _reading(path), pq.ParquetFile(path) as file:
+        if not file.schema_arrow.equals(SCHEMA):
+            raise pa.ArrowInvalid("other columns than those of a corpus")
+        yield file
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn whatever reading a shard raises into a CorpusError."""
     try:
-        with pq.ParquetFile(path) as file:
-            yield file
-    except (pa.ArrowInvalid, OSError) as error:  # OSError: a page that does not decompress
-        raise CorpusError(f"the shard {path} is damaged", found=error, hint=PREPARE_AGAIN) from None
+        yield
+    except (pa.ArrowException, ValueError, OSError) as error:  # ValueError: a name of a column that is not UTF-8
+        raise CorpusError(f"cannot read the shard {path}", found=error, hint=PREPARE_AGAIN) from None
 
 
 def _map_batches(path: Path) -> list[pa.RecordBatch]:

@@ -66,6 +66,7 @@ def describe_corpus(corpus: Corpus) -> dict[str, Any]:
         "splits": corpus.splits,
         "notes_per_piece": dict(zip(("5 %", "median", "95 %"), map(float, shares), strict=True)),
         "left_out": told.failures or "nothing",
+        "such_as": [f"{failure.source} ({failure.reason})" for failure in corpus.failures[:5]],
         "not_midi": told.ignored or "nothing",
         "megabytes": sum(shard.bytes for shard in told.shards) / 1e6,
         "fingerprint": told.fingerprint,

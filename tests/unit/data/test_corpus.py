@@ -218,6 +218,39 @@ def test_a_folder_of_something_else_is_never_touched(music, tmp_path, overwrite)
     assert contents(tmp_path / "out") == {Path("shards/precious.txt"): b"mine"}
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("text", ["[]", "{", '{"format": 1}', '{"fingerprint": "x"}'])
+def test_a_corpus_json_of_something_else_is_never_touched(music, tmp_path, overwrite, text):
+    (tmp_path / "out" / "shards").mkdir(parents=True)
+    (tmp_path / "out" / "corpus.json").write_text(text)
+    before = contents(tmp_path / "out")
+    with pytest.raises(CorpusError, match="holds no corpus; choose another folder"):
+        prepare(music, tmp_path / "out", overwrite=overwrite)
+    assert contents(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_corpus_among_files_of_others_is_never_touched(music, tmp_path, overwrite):
+    prepare(music, tmp_path / "out")
+    (tmp_path / "out" / ".tmp-corpus.json-1").touch()  # left by a kill
+    assert prepare(music, tmp_path / "out").unchanged
+    (tmp_path / "out" / "thesis.txt").write_text("mine")
+    before = contents(tmp_path / "out")
+    with pytest.raises(CorpusError, match=r"is not of a corpus; found: thesis\.txt; choose another folder"):
+        prepare(music, tmp_path / "out", INLINE.merged({"seed": 1}), overwrite=overwrite)
+    assert contents(tmp_path / "out") == before
+
+
+def test_a_manifest_in_another_folder_lists_other_files(folder, tmp_path):
+    manifest = b"path,split\na.mid,test\n"
+    music = folder({"a.mid": 1, "d/a.mid": 2, "list.csv": manifest, "d/list.csv": manifest})
+    top, low = (INLINE.merged({"manifest": str(music / name)}) for name in ("list.csv", "d/list.csv"))
+    prepare(music, tmp_path / "out", top)
+    assert prepare(music, tmp_path / "out", top).unchanged
+    with pytest.raises(CorpusError, match="made of other inputs"):
+        prepare(music, tmp_path / "out", low)
+
+
 @pytest.mark.parametrize("files", [{"a.txt": b"x"}, {"a.zip": b"PK\5\6" + bytes(18)}])
 def test_an_input_without_music_is_an_error(folder, tmp_path, files):
     with pytest.raises(CorpusError, match="no MIDI files in"):

@@ -89,6 +89,11 @@ def test_scores_come_back_equal(pieces):
         assert reader.metadata(row) == ({"title": "A title"} if row % 2 == 0 else {}) | dict(score.metadata)
 
 
+def test_what_others_say_does_not_hide_what_the_corpus_says():
+    reader = RowReader(batch_of([chord(60, metadata={"title": "another", "key": "C"})]))
+    assert reader.metadata(0) == {"title": "A title", "key": "C"}
+
+
 def test_a_score_read_back_can_be_worked_with():
     score = chord(60, 64, 67, tempos=Tempos([0], [600_000]))
     read = RowReader(batch_of([score])).score(0)

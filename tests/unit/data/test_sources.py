@@ -184,6 +184,46 @@ def test_links_in_archives_and_paths_that_climb_are_harmless(tmp_path):
     assert sorted(tmp_path.rglob("*")) == [path.parent, path]
 
 
+def test_a_zip_member_with_a_zero_byte_in_its_name_costs_one_file(tmp_path):
+    path = zip_of(tmp_path / "x.zip", [("?a.mid", b"a"), ("b.mid", b"b"), ("?", b"")])
+    path.write_bytes(path.read_bytes().replace(b"?", b"\0"))
+    entries, found = read(path)
+    assert entries == [("x.zip/\ufffda.mid", "its name holds a zero byte"), ("x.zip/b.mid", b"b")]
+    assert found.ignored == {"no suffix": 1}
+
+
+def test_a_tar_of_headers_without_members_stops_nothing(tmp_path, folder):
+    name = tarfile.TarInfo("././@LongLink")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 2
+    header = name.tobuf(tarfile.GNU_FORMAT) + b"a\0".ljust(512, b"\0")
+    (tmp_path / "x.tar").write_bytes(header * 1500 + bytes(1024))
+    assert read(tmp_path / "x.tar", folder({"b.mid": b"b"}))[0] == [("x.tar", DAMAGED_ARCHIVE), ("music/b.mid", b"b")]
+
+
+def test_links_to_themselves_are_listed(folder):
+    path = folder({"b.mid": b"b"})
+    for name in ("a.mid", "loop"):
+        (path / name).symlink_to(path / name)
+    entries, found = read(path)
+    assert entries == [("music/a.mid", "not a regular file, or a link that leads nowhere"), ("music/b.mid", b"b")]
+    assert found.ignored == {"no suffix": 1}
+
+
+def test_files_in_a_folder_that_may_not_be_entered_are_listed(folder, tmp_path, monkeypatch):
+    path = folder({"a.mid": b"a", "closed/b.mid": b"b"})
+    look = Path.stat
+
+    def refuse(self, **options):
+        if self.parent.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return look(self, **options)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    assert read(path)[0] == [("music/a.mid", b"a"), ("music/closed/b.mid", "cannot read the file: Permission denied")]
+    with pytest.raises(CorpusError, match=r"cannot read .*b\.mid; found: Permission denied"):
+        read(path / "closed" / "b.mid")
+
+
 def test_links_that_lead_nowhere_or_to_folders_are_listed(folder, tmp_path):
     path = folder({"a.mid": b"a"})
     (path / "gone.mid").symlink_to(tmp_path / "nowhere")

@@ -14,7 +14,6 @@ from aurl.data.splits import (
     found_manifests,
     given_manifest,
     normalised_stem,
-    piece_key,
 )
 from aurl.utils.errors import CorpusError
 
@@ -36,12 +35,12 @@ def manifest(text, folder="set"):
     [
         ("Yesterday", "yesterday"),
         ("Yesterday (1)", "yesterday"),
-        ("yesterday.1", "yesterday"),
+        ("yesterday.1", "yesterday 1"),
         ("YESTERDAY_v2", "yesterday"),
         ("yesterday - Copy", "yesterday"),
         ("yesterday - Copy (3)", "yesterday"),
         ("yesterday version 2", "yesterday"),
-        ("yesterday.2 (1)", "yesterday"),
+        ("yesterday v2 (1)", "yesterday"),
         ("Let_it-be", "let it be"),
         ("Sonata op.10", "sonata op 10"),
         ("Suite No.3", "suite no 3"),
@@ -57,16 +56,34 @@ def test_a_stem_loses_the_marks_of_copies(stem, expected):
     assert normalised_stem(stem) == expected
 
 
-def test_a_stem_that_is_only_a_number_is_a_name_within_its_folder():
-    assert piece_key("a/001.mid") != piece_key("b/001.mid")
-    assert piece_key("a/Track 3.mid") != piece_key("b/track 3.mid")
-    assert piece_key("a/Yesterday.mid") == piece_key("b/yesterday (2).mid")
+def keys_of(*sources):
+    return [assignment.piece_key for assignment in assign(pieces_of(*sources))]
+
+
+@pytest.mark.parametrize(
+    "stem",
+    ["001", "Track 3", "mvt1", "2nd movement", "Allegro ma non troppo", "Op.10 No.3", "IV. Menuetto", "Prélude_2"],
+)
+def test_a_stem_without_a_word_of_its_own_is_a_name_within_its_folder(stem):
+    one, other, again = keys_of(f"a/{stem}.mid", f"b/{stem}.mid", f"a/{stem} (1).mid")
+    assert one == again != other
+
+
+def test_a_name_is_one_composition_in_every_folder():
+    assert keys_of("a/Yesterday.mid", "b/yesterday (2).mid") == ["yesterday", "yesterday"]
+    assert keys_of("a/Für Elise op 59.mid", "b/für_elise-op.59.mid") == ["für elise op 59"] * 2
+
+
+def test_movements_of_different_works_are_different_compositions():
+    assert len({*keys_of(*(f"sonata {work}/mvt{part}.mid" for work in range(8) for part in range(3)))}) == 24
 
 
 def test_a_numbered_copy_joins_the_file_it_lies_beside():
-    pieces = pieces_of("a/prelude.mid", "a/prelude_2.mid", "a/prelude.cl.mid", "a/etude_2.mid", "b/fugue_1.mid")
-    keys = [assignment.piece_key for assignment in assign(pieces)]
-    assert keys == ["prelude", "prelude", "prelude", "etude 2", "fugue 1"]
+    names = ["a/help.mid", "a/help_2.mid", "a/help.cl.mid", "a/help.3 (1).mid", "a/girl_2.mid", "b/help.1.mid"]
+    assert keys_of(*names) == ["help", "help", "help", "help", "girl 2", "help 1"]
+    works = [f"Beethoven Symphony.{number}.mid" for number in (1, 5, 9)]
+    assert len({*keys_of(*works)}) == 3
+    assert len({*keys_of(*works, "Beethoven Symphony.mid")}) == 1
 
 
 def test_pieces_of_the_same_notes_are_one_composition():
@@ -132,7 +149,7 @@ def test_a_manifest_decides_and_tells():
     text = "path,split,piece_key,composer,key\n./a.mid,Validation,k,Bach,C\nb.mid,train,,,\n"
     a, b, c = assign(pieces_of("set/a.mid", "set/b.mid", "set/c.mid"), manifest(text), valid=0)
     assert (a.piece_key, a.split, a.metadata) == ("k", "valid", {"composer": "Bach", "key": "C"})
-    assert (b.piece_key, b.split, b.metadata) == ("b", "train", {})
+    assert (b.piece_key, b.split, b.metadata) == ("set/b", "train", {})
     assert (c.piece_key, c.split) == ("c", "train")
 
 
@@ -143,6 +160,15 @@ def test_a_version_beside_a_listed_file_goes_where_that_goes():
     assert [each.split for each in assigned] == ["valid"] * 4 + ["train"]
     assert [each.piece_key for each in assigned[:3]] == ["song-1"] * 3
     assert assigned[1].metadata == {"title": "Name"}
+
+
+def test_a_file_that_a_manifest_places_is_joined_by_name_in_its_folder_only():
+    rows = "".join(f"{folder}/Yesterday.mid,{'test' if folder == 'a' else 'train'}\n" for folder in "abcdef")
+    sources = [f"set/{folder}/Yesterday.mid" for folder in "abcdef"]
+    copies = [Piece("set/a/yesterday (1).mid", "other notes"), Piece("set/other.mid", f"hash of {sources[1]}")]
+    assigned = assign([*pieces_of(*sources), *copies], manifest(f"path,split\n{rows}"))
+    assert [each.split for each in assigned] == ["test", *["train"] * 5, "test", "train"]
+    assert len({each.piece_key for each in assigned}) == 6
 
 
 def test_a_composition_in_two_splits_of_a_manifest_is_held_out_whole():

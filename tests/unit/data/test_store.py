@@ -1,13 +1,14 @@
 import json
 import os
 import pickle
+import shutil
 import threading
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from aurl.data.store import SCHEMA, Corpus, replacing
+from aurl.data.store import SCHEMA, Corpus, file_sha256, replacing
 from aurl.music.midi import read_midi
 from aurl.utils.errors import CorpusError, StorageError
 
@@ -24,7 +25,6 @@ def test_scores_are_those_of_the_files(corpus, finished_corpus):
         assert corpus.score(index) == read_midi(finished_corpus.parent / source)
         assert corpus.score(index).metadata == corpus.metadata(index)
         assert corpus.note_counts[index] == len(corpus.score(index).notes)
-        assert corpus.durations[index] == corpus.score(index).duration_seconds
 
 
 def test_indices_part_the_pieces_by_split(corpus):
@@ -98,9 +98,23 @@ def test_a_damaged_description_is_refused(corpus_path):
         Corpus.open(corpus_path)
 
 
+@pytest.mark.parametrize("changes", [{"shards": []}, {"pieces": 11}, {"pieces": 0, "shards": []}])
+def test_a_description_whose_shards_do_not_hold_its_pieces_is_refused(corpus_path, changes):
+    rewrite(corpus_path, **changes)
+    with pytest.raises(CorpusError, match=r"corpus\.json is damaged"):
+        Corpus.open(corpus_path)
+
+
 def test_a_missing_shard_is_found_at_once(corpus_path):
     (corpus_path / "shards" / "00000.parquet").unlink()
-    with pytest.raises(CorpusError, match="is missing"):
+    with pytest.raises(CorpusError, match="cannot read the shard"):
+        Corpus.open(corpus_path)
+
+
+def test_a_file_where_the_shards_should_be_is_found_at_once(corpus_path):
+    shutil.rmtree(corpus_path / "shards")
+    (corpus_path / "shards").write_text("no folder")
+    with pytest.raises(CorpusError, match="cannot read the shard"):
         Corpus.open(corpus_path)
 
 
@@ -112,22 +126,43 @@ def test_a_shard_cut_short_is_found_at_once(corpus_path):
 
 
 def test_verify_finds_a_changed_byte(corpus_path):
-    Corpus.open(corpus_path).verify()
+    corpus = Corpus.open(corpus_path)
+    corpus.verify()
     shard = corpus_path / "shards" / "00000.parquet"
     data = bytearray(shard.read_bytes())
     data[100] ^= 1
     shard.write_bytes(data)
     with pytest.raises(CorpusError, match="has changed"):
         Corpus.open(corpus_path).verify()
+    with pytest.raises(CorpusError, match="has changed"):
+        Corpus.open(corpus_path).score(0)
+    shard.unlink()
+    with pytest.raises(CorpusError, match="cannot read the shard"):
+        corpus.verify()
 
 
-def test_a_shard_that_cannot_be_decoded_is_a_corpus_error(corpus_path):
+def zeroed(path):
+    path.write_bytes(b"PAR1" + bytes(path.stat().st_size - 4))
+
+
+def of_other_columns(path):
+    pq.write_table(pq.read_table(path).drop_columns(["split"]), path)
+
+
+def with_a_name_that_is_no_text(path):
+    path.write_bytes(path.read_bytes().replace(b"piece_key", b"piece\xffkey"))
+
+
+@pytest.mark.parametrize("change", [zeroed, of_other_columns, with_a_name_that_is_no_text])
+def test_a_shard_that_cannot_be_decoded_is_a_corpus_error(corpus_path, change):
     shard = corpus_path / "shards" / "00000.parquet"
-    shard.write_bytes(b"PAR1" + bytes(shard.stat().st_size - 4))
+    change(shard)
+    told = {"name": shard.name, "rows": 10, "bytes": shard.stat().st_size, "sha256": file_sha256(shard)}
+    rewrite(corpus_path, shards=[told])
     corpus = Corpus.open(corpus_path)
-    with pytest.raises(CorpusError, match="is damaged"):
+    with pytest.raises(CorpusError, match="cannot read the shard"):
         corpus.score(0)
-    with pytest.raises(CorpusError, match="is damaged"):
+    with pytest.raises(CorpusError, match="cannot read the shard"):
         corpus.indices("train")
 
 
