@@ -15,10 +15,11 @@ import pyarrow as pa
 
 from aurl.data.rows import SCORE_FIELDS, STRING_MAP, content_hash, note_hash, score_columns, string_map
 from aurl.data.sources import Entry
-from aurl.data.store import Failure, replacing
+from aurl.data.store import Failure
 from aurl.music.midi import read_midi
 from aurl.music.score import Score
 from aurl.utils.errors import MidiError
+from aurl.utils.files import replacing
 
 CHUNK_FILES = 64
 CHUNK_BYTES = 4 << 20

@@ -47,11 +47,10 @@ from aurl.data.store import (
     Failure,
     Shard,
     read_description,
-    replacing,
 )
 from aurl.utils.config import Config
 from aurl.utils.errors import CorpusError, Interrupted
-from aurl.utils.folders import storage_errors
+from aurl.utils.files import replacing, storage_errors
 
 PARTIAL_NAME, PLAN_NAME = ".partial", "plan.json"
 OWN_NAMES = {DESCRIPTION_NAME, SHARDS_NAME, FAILURES_NAME, CACHE_NAME, PARTIAL_NAME}

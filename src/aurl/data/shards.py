@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from aurl.data.chunks import read_chunk
 from aurl.data.rows import SCORE_FIELDS, STRING_MAP, string_map
 from aurl.data.splits import Assignment
-from aurl.data.store import SCHEMA, Shard, file_sha256, replacing
+from aurl.data.store import SCHEMA, Shard, file_sha256
+from aurl.utils.files import replacing
 
 ROW_GROUP_BYTES = 16 << 20
 """Size of a row group before compression."""

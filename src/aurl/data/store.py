@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import tempfile
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -32,7 +31,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from aurl.data.rows import SCORE_FIELDS, STRING_MAP, RowReader
 from aurl.music.score import Score
 from aurl.utils.errors import CorpusError, StorageError
-from aurl.utils.folders import storage_errors
+from aurl.utils.files import replacing
 
 FORMAT_VERSION = 1
 SPLITS = ("train", "valid", "test")
@@ -255,20 +254,6 @@ def file_sha256(path: Path) -> str:
     """Checksum of a file, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well; raises StorageError."""
-    temporary = path.with_name(f".tmp-{path.name}-{secrets.token_hex(4)}")  # threads of one process may race
-    with storage_errors(path):
-        try:
-            yield temporary
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def _check_size(path: Path, expected: int) -> None:

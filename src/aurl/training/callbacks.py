@@ -14,8 +14,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from aurl.utils.files import write_file
-from aurl.utils.folders import storage_errors
+from aurl.utils.files import storage_errors, write_file
 
 METRICS = "metrics.jsonl"
 

@@ -33,7 +33,8 @@ from aurl.models.pretrained import (
     write_tensors,
 )
 from aurl.utils.errors import CheckpointError, ConfigError
-from aurl.utils.folders import atomic_folder, remove_folder, remove_stale, storage_errors, verify_folder
+from aurl.utils.files import storage_errors
+from aurl.utils.folders import atomic_folder, remove_folder, remove_stale, verify_folder
 from aurl.utils.seed import capture_rng, restore_rng
 
 OPTIMIZER = "optimizer.safetensors"

@@ -8,7 +8,6 @@ This module does not know what the files hold.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import logging
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from aurl.utils.errors import CheckpointError, StorageError
+from aurl.utils.files import storage_errors
 
 if sys.platform != "win32":
     import fcntl
@@ -30,10 +30,6 @@ FORMAT = 1
 """Version of the manifest; a higher one was written by a newer Aurl."""
 
 _TEMPORARY = ".tmp-"
-_DISK_ERRORS = {
-    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG,
-    errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG,
-}  # fmt: skip
 
 logger = logging.getLogger(__name__)
 
@@ -108,22 +104,6 @@ def remove_stale(parent: Path) -> None:
         pid = item.name.rpartition("-")[2]
         if pid.isdigit() and not _is_alive(int(pid)):
             shutil.rmtree(item) if item.is_dir() else item.unlink()
-
-
-@contextmanager
-def storage_errors(target: Path) -> Iterator[None]:
-    """Turn a full or read-only disk, or something in the way, into a StorageError about `target`; others pass."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _DISK_ERRORS:
-            raise
-        raise StorageError(
-            f"cannot write {target}",
-            found=error.strerror,
-            hint="what was saved before is intact; make room, allow writing or move what is in the way, "
-            "then run the same command again",
-        ) from error
 
 
 @contextmanager

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from aurl.data.store import SCHEMA, Corpus, file_sha256, replacing
+from aurl.data.store import SCHEMA, Corpus, file_sha256
 from aurl.music.midi import read_midi
 from aurl.utils.errors import CorpusError, StorageError
+from aurl.utils.files import replacing
 
 
 def rewrite(path, **changes):
