@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from aurl.models.music_model import MusicModel, MusicModelConfig
+from aurl.utils.config import yaml_text
 from aurl.utils.errors import CheckpointError, ConfigError
 from aurl.utils.folders import MANIFEST, read_manifest, verify_folder
 
@@ -88,8 +89,7 @@ def bits_per_note(checkpoint: Path) -> float:
 def write_model(folder: Path, state: Mapping[str, Tensor], experiment: Mapping[str, Any]) -> None:
     """Put the two files of a model into `folder`, which the caller makes atomic."""
     write_tensors(folder / WEIGHTS, state)
-    text = yaml.safe_dump(dict(experiment), sort_keys=False, allow_unicode=True)
-    (folder / CONFIG).write_text(text, encoding="utf-8")
+    (folder / CONFIG).write_text(yaml_text(experiment), encoding="utf-8")
 
 
 def write_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:

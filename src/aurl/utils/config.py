@@ -9,6 +9,7 @@ one. `save_config` writes the resolved whole: loading it again gives an equal ob
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -102,7 +103,14 @@ def save_config(config: Config, path: Path | str) -> None:
 
 def dump_yaml(config: Config) -> str:
     """The resolved configuration as YAML text, keys in declaration order."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return yaml_text(config.model_dump(mode="json"))
+
+
+def yaml_text(values: Mapping[str, Any]) -> str:
+    """Plain values as YAML that is read back the same; PyYAML folds Unicode's line breaks unless they are escaped."""
+    breaks = {"\x85", "\u2028", "\u2029"}
+    is_plain = breaks.isdisjoint(json.dumps(values, ensure_ascii=False))
+    return yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=is_plain)
 
 
 def read_yaml(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
@@ -87,6 +87,7 @@ outers = st.builds(
 
 
 @given(outers)
+@example(Outer(name="line\x85break"))
 def test_saved_config_rebuilds_an_equal_one(tmp_path_factory, config):
     path = tmp_path_factory.mktemp("config") / "config.yaml"
     save_config(config, path)
