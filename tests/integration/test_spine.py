@@ -44,6 +44,14 @@ def piece(corpus: Path, tmp_path: Path) -> Path:
     return path
 
 
+def test_tags_and_notes_are_kept_with_the_model(aurl: Any, short: list[str], tmp_path: Path, capsys: Any) -> None:
+    assert aurl("train", *short, "training.steps=1", "tags=[bach,small]", "notes='less: dropout'") == 0
+    capsys.readouterr()
+    assert aurl("info", tmp_path / "test", "--json") == 0
+    facts = output(capsys)
+    assert (facts["tags"], facts["notes"]) == (["bach", "small"], "less: dropout")
+
+
 def test_a_piece_is_heard_and_seen(aurl: Any, run: Path, tmp_path: Path) -> None:
     out = tmp_path / "music" / "new.mid"
     assert aurl("generate", "-m", run, "-o", out, "--seconds", 12, "--wav", "--png", "-q") == 0

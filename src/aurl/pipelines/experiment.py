@@ -38,6 +38,10 @@ class ExperimentConfig(Config):
 
     name: str = Field("experiment", min_length=1)
     """Name of the run's folder inside `folder`."""
+    tags: tuple[str, ...] = ()
+    """Words to find this experiment by; kept with each checkpoint and shown by `aurl info`."""
+    notes: str = ""
+    """What it is to show; kept and shown likewise."""
     folder: Path = Path("runs")
     """Where runs are kept."""
     seed: int = Field(0, ge=0, lt=2**63)

@@ -87,6 +87,9 @@ def describe_model(path: Path) -> dict[str, Any]:
     score = bits_per_note(folder)
     return {
         "folder": str(folder),
+        "name": experiment.get("name", ""),
+        "tags": experiment.get("tags", []),
+        "notes": experiment.get("notes", ""),
         "parameters": weight_count(folder),
         "validation_bits_per_note": score if math.isfinite(score) else "not measured",
         "model": experiment["model"],
