@@ -96,6 +96,17 @@ def test_info_prints_a_key_and_no_infinity_for_a_tempo_of_zero(aurl: Any, tmp_pa
     assert facts["estimated_key"].startswith("A ")
 
 
+def test_the_demo_runs_again_over_the_corpus_of_an_earlier_aurl(aurl: Any, tmp_path: Path) -> None:
+    words = ("demo", "-o", tmp_path / "demo", "--steps", 2, "-q")
+    assert aurl(*words) == 0
+    first = (tmp_path / "demo" / "piece.mid").read_bytes()
+    assert (
+        aurl("prepare", "aurl:chorales", "-o", tmp_path / "demo" / "corpus", "--valid", 0.5, "--overwrite", "-q") == 0
+    )
+    assert aurl(*words) == 0
+    assert (tmp_path / "demo" / "piece.mid").read_bytes() == first
+
+
 def test_the_demo_makes_music_and_compares_it(aurl: Any, tmp_path: Path, capsys: Any) -> None:
     assert aurl("demo", "-o", tmp_path / "demo", "--steps", 4, "--json", "-q") == 0
     result = output(capsys)

@@ -140,21 +140,21 @@ def build_corpus(
     """
     try:
         with storage_errors(Path(out)):
-            return _Preparation(paths, Path(out), config, on_progress or _ignore).run(overwrite)
+            return _Preparation(paths, Path(out), config, on_progress).run(overwrite)
     except KeyboardInterrupt:
         hint = "run the same command again to continue"
         raise Interrupted(f"the preparation of {out} was stopped", hint=hint) from None
-
-
-def _ignore(progress: Progress) -> None:
-    """No one is watching."""
 
 
 class _Preparation:
     """One call of build_corpus."""
 
     def __init__(
-        self, paths: Sequence[Path | str], out: Path, config: PrepareConfig, on_progress: Callable[[Progress], None]
+        self,
+        paths: Sequence[Path | str],
+        out: Path,
+        config: PrepareConfig,
+        on_progress: Callable[[Progress], None] | None,
     ) -> None:
         self.started = time.monotonic()
         self.out, self.config, self.on_progress = out, config, on_progress
@@ -210,7 +210,8 @@ class _Preparation:
             summaries += good
             failures += bad
             files += chunk.files
-            self.on_progress(Progress(files, len(failures), chunk.position, self.input_bytes))
+            if self.on_progress:
+                self.on_progress(Progress(files, len(failures), chunk.position, self.input_bytes))
         return summaries, failures, files
 
     def _jobs(self, chunks: Iterator[Chunk]) -> Iterator[Job[Chunk]]:

@@ -35,7 +35,8 @@ LOOKED_AT = ("pitch_range", "note_density", "polyphony", "key_fit")
 def run_demo(out: Path, *, steps: int | None = None, seed: int = 0, quiet: bool = False) -> dict[str, Any]:
     """Prepare, train, generate, choose, compare with held-out chorales; run again, it goes on from what is there."""
     began = time.perf_counter()
-    prepare_corpus(["aurl:chorales"], out / "corpus", PrepareConfig(), quiet=quiet)
+    # anew each time, which takes a second: an updated Aurl may bring other chorales, or the same with another date
+    prepare_corpus(["aurl:chorales"], out / "corpus", PrepareConfig(), overwrite=True, quiet=quiet)
     corpus = Corpus.open(out / "corpus")
     trained = train_model(demo_config(out, steps), quiet=quiet)
     candidates = write_candidates(Path(trained["run"]), out / "candidates", seed, quiet=quiet)
