@@ -15,7 +15,8 @@ What the round trip of a Score made by hand normalises:
 - MIDI ends notes of one pitch in one track in the order in which they began, so nested ones swap their ends;
 - more than 15 pitched tracks share channels, which a synthesizer that ignores track boundaries will mix up.
 
-MIDI has no event for chord symbols: they are markers whose text starts with CHORD_PREFIX.
+MIDI has no event for chord symbols, keys as heard and sections: they are markers whose text starts with their kind
+("chord: Am7").
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ LARGEST_FILE = 512 * 1024 * 1024
 """Bytes; longer files are refused unread."""
 LATEST_TICK = 0x0FFF_FFFF
 """The longest wait that MIDI can write."""
-CHORD_PREFIX = "chord: "
+LABEL_KINDS = ("chord", "key", "section")
+"""Texts that are written as markers which begin with the kind, a colon and a space."""
 LIMITS = (
     ("notes", "onset", 0, LATEST_TICK),
     ("notes", "duration", 0, LATEST_TICK),
@@ -182,11 +184,13 @@ def _markers(events: Any) -> Texts:
     if not len(events):
         return Texts.empty()
     texts = _texts(events, WHOLE_SCORE, "marker")
-    chords = np.array([text.startswith(CHORD_PREFIX) for text in texts.text], bool)
-    if not chords.any():
-        return texts
-    kinds = np.where(chords, "chord", texts.kind)
-    return replace(texts, kind=kinds, text=_objects(text.removeprefix(CHORD_PREFIX) for text in texts.text))
+    rows = [_kind_and_words(text) for text in texts.text]
+    return replace(texts, kind=_objects(kind for kind, _ in rows), text=_objects(words for _, words in rows))
+
+
+def _kind_and_words(marker: str) -> tuple[str, str]:
+    kind, _, words = marker.partition(": ")
+    return (kind, words) if kind in LABEL_KINDS else ("marker", marker)
 
 
 def _texts(events: Any, track: int, kind: str = "lyric") -> Texts:
@@ -254,7 +258,7 @@ def _by_track(table: T, count: int) -> list[T]:
 
 def _marker_events(texts: Texts) -> list[Any]:
     rows = texts.take(texts.kind != "lyric")
-    prefixes = [CHORD_PREFIX if kind == "chord" else "" for kind in rows.kind]
+    prefixes = [f"{kind}: " if kind in LABEL_KINDS else "" for kind in rows.kind]
     return _events(rows.time, [prefix + text for prefix, text in zip(prefixes, rows.text, strict=True)])
 
 

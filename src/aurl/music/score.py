@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from aurl.music.timing import MetreMap, TempoMap
 
 Array = NDArray[Any]
-TextKind = Literal["marker", "lyric", "chord"]
+TextKind = Literal["marker", "lyric", "chord", "key", "section"]
 WHOLE_SCORE = -1
 """The `track` of a text that belongs to the score, not to a track."""
 SUSTAIN_PEDAL = 64
@@ -211,7 +211,11 @@ class PitchBends(Table):
 
 @dataclass(frozen=True, eq=False)
 class Texts(Table):
-    """Markers, lyrics and chord symbols; `track` is WHOLE_SCORE (-1) for those of no track."""
+    """Words and labels; `track` is WHOLE_SCORE (-1) for those of no track.
+
+    Markers and lyrics are words. Chords ("F#m7b5/A", "N.C."), keys ("F# minor") and sections ("A") are labels: each
+    holds until the next of its kind. Whether a label was given or detected is said in the metadata (`labels.chord`).
+    """
 
     time: Array
     track: Array
@@ -219,6 +223,10 @@ class Texts(Table):
     text: Array
     DTYPES: ClassVar[dict[str, Any]] = {"time": np.int32, "track": np.int32, "kind": object, "text": object}
     ORDER: ClassVar[tuple[str, ...]] = ("time", "track")
+
+    def of(self, kind: TextKind) -> Texts:
+        """The rows of one kind."""
+        return self.take(self.kind == kind)
 
 
 @dataclass(frozen=True, eq=False)

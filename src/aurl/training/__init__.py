@@ -3,9 +3,9 @@
 from aurl.training.callbacks import Callback
 from aurl.training.muon import MuonConfig
 from aurl.training.optimizers import OPTIMIZERS
-from aurl.training.schedules import Schedule
 from aurl.training.steps import TensorBatch, TrainingStep, TransformerStep
 from aurl.training.trainer import Trainer, TrainingConfig
+from aurl.utils.schedules import Schedule
 
 __all__ = [
     "OPTIMIZERS",

@@ -27,7 +27,6 @@ from aurl.training.checkpoint import Checkpoints, Trained, TrainingState
 from aurl.training.loader import BatchSource, updates
 from aurl.training.muon import MuonConfig
 from aurl.training.optimizers import OPTIMIZERS
-from aurl.training.schedules import Schedule
 from aurl.training.steps import TensorBatch, TrainingStep
 from aurl.training.stopping import StopSignals
 from aurl.training.updating import Update, update_weights
@@ -35,6 +34,7 @@ from aurl.utils.config import Config
 from aurl.utils.errors import AurlError, Interrupted
 from aurl.utils.folders import locked
 from aurl.utils.progress import ProgressBar, progress_bar
+from aurl.utils.schedules import Schedule
 
 PATIENCE = 10
 """Updates in a row whose gradient is not finite, after which training gives up."""

@@ -83,7 +83,8 @@ def scores(draw):
     one_each = [Notes([t], [1], [60], [1], [t]) for t in range(len(tracks))]
     more = table_of(draw, Notes, TICK, TICK, st.integers(58, 62), st.integers(1, 127), track)
     lyrics = table_of(draw, Texts, TICK, track, st.just("lyric"), TEXT)
-    markers = table_of(draw, Texts, TICK, st.just(WHOLE_SCORE), st.sampled_from(["marker", "chord"]), TEXT)
+    kinds = st.sampled_from(["marker", "chord", "key", "section"])
+    markers = table_of(draw, Texts, TICK, st.just(WHOLE_SCORE), kinds, TEXT)
     return Score(
         draw(st.integers(1, 32767)),
         as_midi_pairs(Notes.join([*one_each, more])),

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurl.training.schedules import Schedule
 from aurl.utils.errors import ConfigError
+from aurl.utils.schedules import Schedule
 
 KINDS = ["constant", "linear", "cosine", "exponential", "cyclical"]
 
