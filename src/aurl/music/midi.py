@@ -75,9 +75,7 @@ LIMITS = (
 
 def read_midi(source: str | Path | bytes) -> Score:
     """Read a MIDI file, or its bytes; raises MidiError if it is missing, empty, damaged, or something else."""
-    name = "the MIDI data" if isinstance(source, bytes) else str(source)
-    data = source if isinstance(source, bytes) else _read_bytes(Path(source))
-    _refuse_size(name, len(data))
+    name, data = midi_data(source)
     if not data.startswith(b"MThd"):
         raise MidiError(f"{name} is not a MIDI file", found=f"it starts with {data[:8]!r}", hint="expected b'MThd'")
     try:
@@ -90,6 +88,14 @@ def read_midi(source: str | Path | bytes) -> Score:
     if any(len(column) and column[0] < 0 for column in times) or (score.notes.duration < 0).any():
         raise MidiError(f"{name} has times beyond {np.iinfo(np.int32).max} ticks")
     return score
+
+
+def midi_data(source: str | Path | bytes) -> tuple[str, bytes]:
+    """A name for messages and the bytes; raises MidiError for a file that is missing, empty or gigantic."""
+    name = "the MIDI data" if isinstance(source, bytes) else str(source)
+    data = source if isinstance(source, bytes) else _read_bytes(Path(source))
+    _refuse_size(name, len(data))
+    return name, data
 
 
 def write_midi(score: Score, path: str | Path) -> None:
