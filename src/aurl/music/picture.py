@@ -1,7 +1,8 @@
 """Scores as a piano roll: PNG, one row a score, all rows on the same scales so that they can be compared.
 
 Seconds to the right, pitch upwards with every C named, notes coloured by track and stronger when louder, bar lines
-behind them. Text in the picture is taken literally (no mathematics).
+behind them, and the chords, keys and sections that the score names. Text in the picture is taken literally (no
+mathematics).
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ def write_piano_roll(
     _scale(rows[-1], scores)
     for axes, score in zip(rows, scores, strict=True):
         _draw_grid(axes, score)
+        _draw_labels(axes, score)
     rows[-1].set_xlabel("seconds", color=FAINT, fontsize=8)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
@@ -132,6 +134,21 @@ def _draw_grid(axes: Axes, score: Score) -> None:
     axes.tick_params(length=0, labelsize=8, labelcolor=FAINT)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(GRID)
+
+
+def _draw_labels(axes: Axes, score: Score) -> None:
+    """Chords upright at the bottom, keys and sections at the top; one that would run into the last is left out."""
+    low, high = axes.get_ylim()
+    for kind, height, direction, apart in (("chord", low, 90, 90), ("key", high, 0, 12), ("section", high, 0, 40)):
+        labels, shown = score.texts.of(kind), -np.inf  # type: ignore[arg-type]
+        for second, text in zip(score.tempo_map.ticks_to_seconds(labels.time), labels.text, strict=True):
+            if second - shown < axes.get_xlim()[1] / apart:
+                continue
+            shown, place = second, "bottom" if height == low else "top"
+            axes.text(
+                second, height, f" {text} ", rotation=direction, fontsize=6, color=INK, ha="left", va=place,
+                parse_math=False, zorder=4,
+            )  # fmt: skip
 
 
 def _bars_between_lines(bars: int) -> int:

@@ -5,12 +5,18 @@ Pitches are MIDI numbers (60 is middle C, C4), pitch classes 0..11 from C. Knows
 
 from __future__ import annotations
 
+import re
 from itertools import product
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from aurl.utils.errors import ConfigError
+
 PITCH_CLASSES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+
+_NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_KEY = re.compile(r"([A-Ga-g][#b]*)[ :-]?(m|min|maj|(?i:minor|major)|)")
 
 MAJOR_PROFILE = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
 MINOR_PROFILE = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
@@ -51,9 +57,23 @@ def pitch_name(pitch: int) -> str:
     return f"{PITCH_CLASSES[pitch % 12]}{pitch // 12 - 1}"
 
 
+def pitch_class(name: str) -> int:
+    """Pitch class of a note's name in its plain spelling: "F#" is 6, "Cb" is 11."""
+    return (_NATURALS[name[0]] + name.count("#") - name[1:].count("b")) % 12
+
+
 def key_name(tonic: int, is_minor: bool) -> str:
     """Name of a key: "A minor"."""
     return f"{PITCH_CLASSES[tonic]} {'minor' if is_minor else 'major'}"
+
+
+def parse_key(text: str) -> tuple[int, bool]:
+    """Tonic and whether minor of a key's name: "F# minor", "Bb major", "Am", "C" or "c" (minor); raises ConfigError."""
+    match = _KEY.fullmatch(text.strip())
+    if match is None:
+        raise ConfigError("not a key", found=repr(text), hint='write it like "F# minor" or "Bb major"')
+    is_minor = match[2].lower() in ("m", "min", "minor") or (not match[2] and match[1][0].islower())
+    return pitch_class(match[1].capitalize()), is_minor
 
 
 def estimate_key(pitch_class_weights: ArrayLike) -> tuple[int, bool, float]:

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.image import imread
 
 from aurl.music.picture import _bars_between_lines, write_piano_roll
-from aurl.music.score import Notes, Score, TimeSignatures, Track
+from aurl.music.score import Notes, Score, Texts, TimeSignatures, Track
 from aurl.utils.errors import StorageError
 
 BLUE, RED, GREY = (0x44, 0x77, 0xAA), (0xCC, 0x66, 0x77), (0x88, 0x88, 0x88)
@@ -98,3 +98,12 @@ def test_music_is_imported_without_its_heavy_parts():
     code = "import sys, aurl.music.audio, aurl.music.picture; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"matplotlib", "midirenderer", "torch"} & set(modules)
+
+
+def test_chords_and_keys_are_written_into_the_picture(tmp_path):
+    plain = score_of((0, 4800, 60, 100, 0))
+    crowded = Texts([0, 1, 2400], [-1] * 3, ["chord", "chord", "key"], ["C", "$G$", "C major"])
+    sparse = crowded.take([0, 2])
+    pictures = [drawn(plain.replace(texts=texts), tmp_path) for texts in (plain.texts, crowded, sparse)]
+    assert not np.array_equal(pictures[0], pictures[1])
+    assert np.array_equal(pictures[1], pictures[2]), "a chord too close to the last is left out"

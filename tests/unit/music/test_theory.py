@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from aurl.music import theory
+from aurl.utils.errors import ConfigError
 
 
 @pytest.mark.parametrize(("pitch", "name"), [(60, "C4"), (21, "A0"), (127, "G9"), (0, "C-1"), (70, "Bb4")])
@@ -38,3 +39,24 @@ def test_general_midi_has_128_programs():
     assert len(theory.PROGRAM_NAMES) == len(set(theory.PROGRAM_NAMES)) == 128
     landmarks = {0: "Acoustic Grand Piano", 24: "Acoustic Guitar (nylon)", 40: "Violin", 56: "Trumpet", 73: "Flute"}
     assert {program: theory.PROGRAM_NAMES[program] for program in landmarks} == landmarks
+
+
+@pytest.mark.parametrize("is_minor", [False, True])
+@pytest.mark.parametrize("tonic", range(12))
+def test_keys_are_read_as_they_are_written(tonic, is_minor):
+    assert theory.parse_key(theory.key_name(tonic, is_minor)) == (tonic, is_minor)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [("Am", (9, True)), ("C", (0, False)), ("c", (0, True)), ("bb", (10, True)), ("Cb major", (11, False)),
+     ("F# MINOR", (6, True)), ("g:min", (7, True))],
+)  # fmt: skip
+def test_other_spellings_of_keys(text, key):
+    assert theory.parse_key(text) == key
+
+
+@pytest.mark.parametrize("text", ["", "H major", "C lydian"])
+def test_what_is_no_key_is_refused(text):
+    with pytest.raises(ConfigError, match="not a key"):
+        theory.parse_key(text)
