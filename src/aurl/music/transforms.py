@@ -3,40 +3,57 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aurl.music.score import Score
-from aurl.music.theory import PITCH_CLASSES
+from aurl.music.theory import PITCH_CLASSES, pitch_class
+
+Ints = NDArray[np.int64]
 
 LOWEST, HIGHEST = 21, 108
 """A0 and C8, the range of a piano: music is not moved beyond it."""
 _NOTE_NAME = re.compile(r"(?:^|(?<=/))([A-G])([#b]?)")
-"""The root of a chord symbol, and the bass after a slash."""
-_NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+"""The root of a chord symbol, the bass after a slash, the tonic of a key."""
 
 
 def transpose(score: Score, semitones: int) -> Score:
-    """All pitched notes, keys and chord symbols moved by `semitones`; drums stay.
+    """All pitched notes, keys (signatures and labels) and chord symbols moved by `semitones`; drums stay.
 
     Raises ValueError if a note would leave what MIDI holds; `transposition_range` tells what is musical.
     """
     if not semitones:
         return score
+    notes, keys, texts = score.notes, score.key_signatures, score.texts
+    changes: dict[str, Any] = {"notes": notes.replace(pitch=notes.pitch + np.int16(semitones) * score.is_pitched)}
+    if len(keys):
+        sharps = (keys.sharps.astype(np.int16) + 7 * semitones + 5) % 12 - 5
+        changes["key_signatures"] = keys.replace(sharps=sharps)
+    labels = np.flatnonzero((texts.kind == "chord") | (texts.kind == "key"))
+    if len(labels):
+        text = texts.text.copy()
+        text[labels] = [_moved_label(label, semitones) for label in text[labels]]
+        changes["texts"] = texts.replace(text=text)
+    return score.replace(**changes)
+
+
+def retime(score: Score, moved: Callable[[Ints], Ints]) -> Score:
+    """Every event at the tick that `moved`, which must not decrease, gives for its old one; notes by onset and end.
+
+    A note that had a length keeps one tick at least.
+    """
     notes = score.notes
-    pitch = np.where(score.is_pitched, notes.pitch.astype(np.int16) + semitones, notes.pitch)
-    columns = notes.columns() | {"pitch": pitch}
-    keys, texts = score.key_signatures, score.texts
-    sharps = (keys.sharps.astype(np.int16) + 7 * semitones + 5) % 12 - 5
-    chords = [
-        _NOTE_NAME.sub(lambda name: _moved_name(name, semitones), text) if kind == "chord" else text
-        for kind, text in zip(texts.kind, texts.text, strict=True)
-    ]
-    return score.replace(
-        notes=type(notes)(**columns),
-        key_signatures=type(keys)(**keys.columns() | {"sharps": sharps}),
-        texts=type(texts)(**texts.columns() | {"text": np.array([*chords, None], object)[:-1]}),
-    )
+    tables = {name: table for name in score.table_names() if name != "notes" and len(table := getattr(score, name))}
+    times = [notes.onset, notes.end, *(table.time for table in tables.values())]
+    ticks = moved(np.concatenate(times, dtype=np.int64))
+    onset, end, *others = np.split(ticks, np.cumsum([len(part) for part in times[:-1]]))
+    duration = np.maximum(end - onset, np.minimum(notes.duration, 1))
+    changed = {name: table.replace(time=time) for (name, table), time in zip(tables.items(), others, strict=True)}
+    return score.replace(notes=notes.replace(onset=onset, duration=duration), **changed)
 
 
 def transposition_range(score: Score) -> tuple[int, int]:
@@ -47,6 +64,7 @@ def transposition_range(score: Score) -> tuple[int, int]:
     return LOWEST - int(pitch.min()), HIGHEST - int(pitch.max())
 
 
-def _moved_name(name: re.Match[str], semitones: int) -> str:
-    accidental = {"#": 1, "b": -1}.get(name[2], 0)
-    return PITCH_CLASSES[(_NATURALS[name[1]] + accidental + semitones) % 12]
+@lru_cache(1 << 14)
+def _moved_label(label: str, semitones: int) -> str:
+    """A chord symbol or a key moved; pieces repeat theirs, and corpora each other's."""
+    return _NOTE_NAME.sub(lambda name: PITCH_CLASSES[(pitch_class(name[0]) + semitones) % 12], label)

@@ -7,8 +7,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from aurl.data.augmentation import AUGMENTATIONS, AugmentationConfig
+from aurl.data.course import Course
 from aurl.data.tokenizers import TOKENIZERS
 from aurl.data.tokenizers.event import EventTokenizerConfig
+from aurl.data.windows import Windows
 from aurl.generation.generator import GenerationConfig
 from aurl.models.music_model import MusicModelConfig
 from aurl.training.trainer import TrainingConfig
@@ -27,8 +30,12 @@ class DataConfig(Config):
     """Split that validation bits per note are measured on."""
     batch_tokens: int = Field(8192, ge=1)
     """Tokens in a batch, padding included; windows are `model.context` long."""
-    transpose: int = Field(0, ge=0, le=12)
-    """Training moves each piece by up to so many semitones up or down, anew in each epoch; drums stay."""
+    augment: tuple[Annotated[AugmentationConfig, AUGMENTATIONS.field()], ...] = ()
+    """How training varies each piece, anew in each epoch: transpose, stretch, velocity and others, in this order."""
+    windows: Windows = "sliding"
+    """sliding: all over a piece; truncate: its beginning alone; adaptive: sliding, but from bar lines on."""
+    length: Course = Course()
+    """Share of the context that windows use: a number, or a course over epochs that goes from short to long."""
     valid_pieces: int | None = Field(32, ge=1)
     """Validate on the first so many pieces of the split; null takes all of them."""
 

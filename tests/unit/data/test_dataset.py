@@ -7,11 +7,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from aurl.data import dataset as module
-from aurl.data.dataset import TokenDataset, plan_epoch
+from aurl.data.augmentation import DropoutConfig, TransposeConfig
+from aurl.data.cache import Cache
+from aurl.data.course import Course
+from aurl.data.dataset import TokenDataset
+from aurl.data.token_cache import Block
 from aurl.music.score import Notes, Score, Track
 from aurl.utils.errors import ConfigError, CorpusError
 
@@ -31,6 +33,9 @@ class CountingTokenizer:
         self.encoded.append(piece)
         return np.stack([np.full(length, piece), np.arange(length)], axis=1).astype(np.uint16)
 
+    def field_mask(self, tokens):
+        return np.ones(tokens.shape, bool)
+
     def note_count(self, tokens):
         return int(np.count_nonzero(tokens[:, 1] % 2))
 
@@ -40,6 +45,7 @@ class ListCorpus:
 
     def __init__(self, lengths, cache_dir: Path) -> None:
         self.lengths, self.cache_dir = list(lengths), cache_dir
+        self.description = SimpleNamespace(shards=[])
         self.fingerprint = f"corpus of {self.lengths}"
         held_out = np.arange(len(self.lengths)) % 10 == 9
         self._indices = {
@@ -57,6 +63,12 @@ class ListCorpus:
 
 
 LENGTHS = np.random.default_rng(1).integers(2, 300, 60).tolist()
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """No test finds the tokens of another."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
 
 
 @pytest.fixture
@@ -127,22 +139,22 @@ def test_targets_are_the_tokens_after_the_inputs_and_stay_in_one_piece(corpus):
     for batch in epochs_of(make(corpus), 1):
         pieces, positions = batch.inputs[..., 0], batch.inputs[..., 1]
         assert (batch.targets[:, :-1] == batch.inputs[:, 1:]).all()
-        assert (batch.targets[..., 0] == pieces)[batch.mask].all()
-        assert (batch.targets[..., 1] == positions + 1)[batch.mask].all()
-        assert (batch.targets[~batch.mask] == PAD).all()
+        assert (batch.targets[..., 0] == pieces)[batch.mask[..., 0]].all()
+        assert (batch.targets[..., 1] == positions + 1)[batch.mask[..., 0]].all()
+        assert (batch.targets[~batch.mask[..., 0]] == PAD).all()
         assert batch.inputs.dtype == batch.targets.dtype == np.int64
 
 
 def test_notes_are_those_of_the_targets_that_count(corpus):
     for batch in epochs_of(make(corpus), 1):
-        assert batch.notes == np.count_nonzero(batch.targets[batch.mask][:, 1] % 2)
+        assert batch.notes == np.count_nonzero(batch.targets[batch.mask[..., 0]][:, 1] % 2)
 
 
 def test_every_token_of_the_split_is_learned_every_few_epochs(corpus):
     data, epochs = make(corpus), 30
     times = np.zeros((len(LENGTHS), max(LENGTHS)), int)
     for batch in epochs_of(data, epochs):
-        np.add.at(times, tuple(batch.targets[batch.mask].T), 1)
+        np.add.at(times, tuple(batch.targets[batch.mask[..., 0]].T), 1)
     for piece in corpus.indices("train"):
         assert times[piece, 1 : LENGTHS[piece]].min() >= epochs / 6  # the first token of a piece is no target
 
@@ -152,7 +164,7 @@ def test_beginnings_and_ends_of_long_pieces_come_every_third_epoch_or_more(tmp_p
     firsts, lasts = np.zeros(3), np.zeros(3)
     for batch in epochs_of(data, epochs):
         np.add.at(firsts, batch.inputs[batch.inputs[:, 0, 1] == 0][:, 0, 0], 1)
-        ends = batch.targets[batch.mask]
+        ends = batch.targets[batch.mask[..., 0]]
         np.add.at(lasts, ends[ends[:, 1] == np.array([95, 97, 600])[ends[:, 0]] - 1][:, 0], 1)
     assert min(firsts.min(), lasts.min()) > 0.3 * epochs
 
@@ -162,43 +174,24 @@ def test_windows_are_as_many_as_contexts_fit_in_a_piece(corpus):
     assert windows == sum(max(1, round(LENGTHS[piece] / 64)) for piece in corpus.indices("train"))
 
 
-@given(
-    lengths=st.lists(st.integers(2, 500), min_size=1, max_size=40),
-    context=st.integers(2, 100),
-    spare=st.integers(0, 400),
-    seed=st.integers(0, 9),
-)
-def test_any_plan_fits_pieces_and_batches(lengths, context, spare, seed):
-    rng, totals = np.random.default_rng(seed), np.array(lengths)
-    plan = plan_epoch(totals, context=context, batch_tokens=context + spare, rng=rng)
-    assert (plan.starts >= 0).all()
-    assert (plan.starts + plan.lengths < totals[plan.pieces]).all()
-    assert (plan.lengths == np.minimum(context, totals[plan.pieces] - 1)).all()
-    rows = np.concatenate([np.arange(len(plan.pieces))[batch] for batch in plan.batches])
-    assert sorted(rows) == list(range(len(plan.pieces)))
-    for batch in plan.batches:
-        assert len(plan.lengths[batch]) * plan.lengths[batch].max() <= context + spare
+def test_an_augmented_epoch_encodes_each_piece_once(corpus):
+    augment = [TransposeConfig(probability=0)]
+    make(corpus, augment=augment)
+    tokenizer = CountingTokenizer()
+    assert list(epochs_of(make(corpus, tokenizer, augment=augment), 1))
+    assert sorted(tokenizer.encoded) == corpus.indices("train").tolist()
 
 
-def test_little_of_a_batch_is_padding():
-    lengths = np.exp(np.random.default_rng(0).normal(6, 1, 2000)).astype(np.int64) + 2
-    plan = plan_epoch(lengths, context=512, batch_tokens=8192, rng=np.random.default_rng(0))
-    cells = sum(len(plan.lengths[batch]) * plan.lengths[batch].max() for batch in plan.batches)
-    assert plan.lengths.sum() / cells > 0.9
-
-
-def test_an_epoch_uses_pieces_block_by_block():
-    lengths = np.random.default_rng(0).integers(2, 2000, 1000)
-    plan = plan_epoch(lengths, context=512, batch_tokens=2048, rng=np.random.default_rng(0))
-    first_quarter = plan.batches[: len(plan.batches) // 5]
-    assert len(np.unique(np.concatenate([plan.pieces[batch] for batch in first_quarter]))) <= module.BLOCK_PIECES
-
-
-def test_an_epoch_encodes_each_piece_once(corpus):
+def test_batches_from_the_cache_are_those_without_it_and_nothing_is_encoded(corpus, monkeypatch):
     make(corpus)
     tokenizer = CountingTokenizer()
-    assert list(epochs_of(make(corpus, tokenizer), 1))
+    cached = list(epochs_of(make(corpus, tokenizer), 2))
+    assert tokenizer.encoded == []
+    monkeypatch.setenv("AURL_CACHE_BYTES", "0")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/nowhere")
+    uncached = list(epochs_of(make(corpus, tokenizer), 2))
     assert sorted(tokenizer.encoded) == corpus.indices("train").tolist()
+    assert all(same(*batches) for batches in zip(cached, uncached, strict=True))
 
 
 def test_a_corpus_that_fits_in_memory_is_encoded_once_for_all(corpus):
@@ -213,7 +206,7 @@ def test_encoded_pieces_take_bounded_memory(corpus, monkeypatch):
     data = make(corpus)
     for step, batch in enumerate(expected):
         assert same(data.batch(step), batch)
-        assert sum(tokens.nbytes for tokens in data._pieces.values()) <= 5000
+        assert sum(piece.nbytes for piece in data._pieces.values()) <= 5000
 
 
 def test_a_second_run_reads_the_lengths_from_the_cache(corpus):
@@ -236,17 +229,18 @@ def test_other_contents_have_other_lengths(corpus, change):
 @pytest.mark.parametrize("left", [0, 40, 200, -1])
 def test_a_cache_cut_short_is_built_again(corpus, left):
     expected = make(corpus).lengths
-    (path,) = corpus.cache_dir.iterdir()
-    path.write_bytes(path.read_bytes()[:left])
+    (path,) = Cache().folder.iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:left])
     assert np.array_equal(make(corpus).lengths, expected)
-    assert np.array_equal(np.load(path), expected)
+    assert path.read_bytes() == whole
 
 
 def test_a_cache_of_other_pieces_is_built_again(corpus):
-    expected = make(corpus).lengths
-    (path,) = corpus.cache_dir.iterdir()
-    np.save(path, expected[1:])
-    assert np.array_equal(make(corpus).lengths, expected)
+    data = make(corpus)
+    (path,) = Cache().folder.iterdir()
+    path.write_bytes(Block.build([data.tokenizer.encode(corpus.score(0))], keep_tokens=True))
+    assert np.array_equal(make(corpus).lengths, data.lengths)
 
 
 def test_pieces_of_a_split_come_whole_and_in_order(corpus):
@@ -290,16 +284,93 @@ class WideCorpus(PitchCorpus):
 
 
 def test_each_piece_is_moved_anew_in_each_epoch_and_no_further_than_asked(tmp_path):
-    data = make(PitchCorpus([20] * 40, tmp_path), PitchTokenizer(), transpose=5)
-    moves = [set((batch.inputs[..., 0][batch.mask] - 60).tolist()) for batch in epochs_of(data, 4)]
+    data = make(PitchCorpus([20] * 40, tmp_path), PitchTokenizer(), augment=[TransposeConfig(semitones=5)])
+    moves = [set((batch.inputs[..., 0][batch.mask[..., 0]] - 60).tolist()) for batch in epochs_of(data, 4)]
     assert set().union(*moves) == set(range(-5, 6))
-    copy = make(PitchCorpus([20] * 40, tmp_path), PitchTokenizer(), transpose=5)
+    copy = make(PitchCorpus([20] * 40, tmp_path), PitchTokenizer(), augment=[TransposeConfig(semitones=5)])
     assert all(same(data.batch(step), copy.batch(step)) for step in reversed(range(40)))
 
 
 def test_a_piece_that_leaves_the_piano_keeps_its_tokens(tmp_path):
-    data = make(WideCorpus([20] * 12, tmp_path), PitchTokenizer(), transpose=12)
+    data = make(WideCorpus([20] * 12, tmp_path), PitchTokenizer(), augment=[TransposeConfig()])
     for batch in epochs_of(data, 5):
         assert batch.mask.shape[1] == 9
-        assert batch.mask.all()
+        assert batch.mask[..., 0].all()
         assert (batch.targets[..., 0] == 60).all()
+
+
+class NoteTokenizer(CountingTokenizer):
+    """A token a note between two others, the pitch of each, with the bar of a note every fourth."""
+
+    def encode(self, score):
+        pitches = [0, *score.notes.pitch.tolist(), 0]
+        return np.stack([pitches, np.arange(len(pitches))], axis=1).astype(np.uint16)
+
+    def clock(self, tokens):
+        return SimpleNamespace(bars=np.arange(len(tokens)) // 4)
+
+
+class ScaleCorpus(ListCorpus):
+    """Piece p is as many notes as its length says, of a pitch in turn."""
+
+    def score(self, index):
+        count = self.lengths[index]
+        one = np.ones(count, np.int64)
+        return Score(
+            notes=Notes(480 * np.arange(count), 480 * one, 40 + np.arange(count) % 40, one, 0 * one), tracks=(Track(),)
+        )
+
+
+@pytest.fixture
+def scales(tmp_path):
+    return ScaleCorpus(LENGTHS, tmp_path)
+
+
+VARIED = {
+    "augment": [TransposeConfig(probability=0.5), DropoutConfig(share=0.3, probability=0.7)],
+    "windows": "adaptive",
+}
+
+
+def test_augmented_batches_are_the_same_in_any_order_in_any_process_and_after_any_stop(scales):
+    data = make(scales, NoteTokenizer(), **VARIED)
+    expected = [data.batch(step) for step in range(60)]
+    workers = [pickle.loads(pickle.dumps(data)) for _ in range(2)]
+    assert all(same(expected[step], workers[step % 2].batch(step)) for step in reversed(range(60)))
+    assert same(make(scales, NoteTokenizer(), **VARIED).batch(59), expected[59])
+
+
+def test_pieces_that_lose_notes_have_windows_within_them_that_are_never_empty(scales):
+    data = make(scales, NoteTokenizer(), augment=[DropoutConfig(share=0.9)], windows="sliding")
+    for batch in epochs_of(data, 2):
+        assert batch.mask[..., 0].any(axis=1).all()
+        assert (batch.targets[..., 1] == batch.inputs[..., 1] + 1)[batch.mask[..., 0]].all()
+        assert (batch.targets[~batch.mask[..., 0]] == PAD).all()
+
+
+def test_an_augmentation_off_is_no_augmentation(scales):
+    plain, off = make(scales, NoteTokenizer()), make(scales, NoteTokenizer(), augment=[TransposeConfig(probability=0)])
+    assert all(same(plain.batch(step), off.batch(step)) for step in range(20))
+
+
+def test_windows_that_adapt_begin_bars_and_reach_the_ends(scales):
+    data = make(scales, NoteTokenizer(), windows="adaptive")
+    ends = set()
+    for batch in epochs_of(data, 30):
+        assert (batch.inputs[:, 0, 1] % 4 == 0).all()
+        ends |= {batch.targets[row][mask][-1, 1] for row, mask in enumerate(batch.mask[..., 0])}
+    assert ends >= {LENGTHS[piece] + 1 for piece in scales.indices("train")}
+
+
+def test_truncated_windows_are_beginnings_one_a_piece(scales):
+    batches = list(epochs_of(make(scales, NoteTokenizer(), windows="truncate"), 1))
+    assert sum(len(batch.inputs) for batch in batches) == len(scales.indices("train"))
+    assert all((batch.inputs[:, 0, 1] == 0).all() for batch in batches)
+
+
+def test_windows_grow_as_the_course_of_their_length_says(corpus):
+    data = make(corpus, length=Course(kind="linear", start=0.25, end=1, epochs=4))
+    longest = [0] * 6
+    for batch in epochs_of(data, 6):
+        longest[batch.epoch] = max(longest[batch.epoch], batch.mask.shape[1])
+    assert longest == [16, 32, 48, 64, 64, 64]
