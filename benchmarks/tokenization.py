@@ -1,12 +1,13 @@
-"""Speed and exactness of the `event` tokenizer on a folder of MIDI files, beside MidiTok's REMI and MIDILike.
+"""Speed and exactness of `event` and `note` on a folder of MIDI files, beside four of MidiTok's tokenizers.
 
     python benchmarks/tokenization.py [FOLDER] [--limit N] [--peer-limit N] [--repeats N] [--json]
 
 Scores are in memory before any clock starts. Ours are timed from the Score as read, so snapping to the grid and
-merging count; MidiTok's are preprocessed beforehand and only the conversion counts. Decoding starts from ids. Both
-tell tempos, pedals and programs. Times are process time, the median of the repeats of one pass over all files; memory
-is the largest allocation that Python sees during one file. Peers run on the first files of the list, and so does ours
-a second time: the ratios compare those. Needs `pip install "aurl[benchmark]"` for the peers.
+merging count; MidiTok's are preprocessed beforehand and only the conversion counts. Decoding starts from ids. All tell
+tempos, programs and pedals, but that CPWord and Octuple, the peers of `note` with several fields a token, cannot tell
+pedals. Times are process time, the median of the repeats of one pass over all files; memory is the largest allocation
+that Python sees during one file. Peers run on the first files of the list, and so do ours a second time: the ratios
+compare those. Needs `pip install "aurl[benchmark]"` for the peers.
 """
 
 from __future__ import annotations
@@ -30,12 +31,14 @@ from rich.console import Console
 from rich.table import Table
 
 from aurl.data.embedded import chorales_archive
-from aurl.data.tokenizers import EventTokenizer
+from aurl.data.tokenizers import EventTokenizer, NoteTokenizer, NoteTokenizerConfig, Tokenizer
 from aurl.music.midi import read_midi
 from aurl.music.score import Score
 from aurl.utils.errors import MidiError
 
-PEERS = ("REMI", "MIDILike")
+PEERS = ("REMI", "MIDILike", "CPWord", "Octuple")
+SINGLE_EVENTS = ("REMI", "MIDILike")
+"""Those of the peers that tell pedals."""
 TRACED_FILES = 10
 EXACT_FILES = 300
 
@@ -100,9 +103,10 @@ def read_scores(folder: Path, limit: int) -> tuple[list[Path], list[Score]]:
 
 def measure(paths: Sequence[Path], scores: Sequence[Score], peer_limit: int, repeats: int) -> dict[str, Any]:
     """Everything that the benchmark reports; contestants take turns, so that a busy machine slows all of them."""
-    contestants = [event_contestant(scores, repeats)]
+    ours = our_tokenizers()
+    contestants = [our_contestant(name, tokenizer, scores, repeats) for name, tokenizer in ours.items()]
     if find_spec("miditok"):
-        contestants.append(event_contestant(scores[:peer_limit], repeats))
+        contestants += [our_contestant(name, ours[name], scores[:peer_limit], repeats) for name in ours]
         contestants += [miditok_contestant(peer, paths[:peer_limit], repeats) for peer in PEERS]
     for turn in range(repeats):
         for contestant in contestants:
@@ -111,8 +115,12 @@ def measure(paths: Sequence[Path], scores: Sequence[Score], peer_limit: int, rep
     packages = [name for name in ("numpy", "symusic", "miditok") if find_spec(name)]
     return {
         "timings": [asdict(timing) for timing in timings],
-        "times_faster_than": {peer.name: ratios(timings[1], peer) for peer in timings[2:]},
-        "exact": count_exact(scores[:EXACT_FILES]),
+        "times_faster_than": {
+            f"{mine.name} against {peer.name}": ratios(mine, peer)
+            for mine in timings[len(ours) : 2 * len(ours)]
+            for peer in timings[2 * len(ours) :]
+        },
+        "exact": {name: count_exact(tokenizer, scores[:EXACT_FILES]) for name, tokenizer in ours.items()},
         "versions": {name: version(name) for name in packages},
     }
 
@@ -162,12 +170,20 @@ def ratios(ours: Timing, peer: Timing) -> dict[str, float]:
     }
 
 
-def event_contestant(scores: Sequence[Score], repeats: int) -> Contestant:
-    """Ours; fresh scores have no tempo map yet."""
-    tokenizer = EventTokenizer()
+def our_tokenizers() -> dict[str, Tokenizer]:
+    """What is measured of ours."""
+    return {
+        "aurl event": EventTokenizer(),
+        "aurl note metrical": NoteTokenizer(),
+        "aurl note performed": NoteTokenizer(NoteTokenizerConfig(clock="performed")),
+    }
+
+
+def our_contestant(name: str, tokenizer: Tokenizer, scores: Sequence[Score], repeats: int) -> Contestant:
+    """One of ours; fresh scores have no tempo map yet."""
     tokens = [tokenizer.encode(score) for score in scores]
     return Contestant(
-        name="aurl event",
+        name=name,
         encode=tokenizer.encode,
         decode=tokenizer.decode,
         scores=[[score.replace() for score in scores] for _ in range(repeats + 1)],
@@ -183,7 +199,7 @@ def miditok_contestant(name: str, paths: Sequence[Path], repeats: int) -> Contes
     import miditok
     import symusic
 
-    config = miditok.TokenizerConfig(use_programs=True, use_tempos=True, use_sustain_pedals=True)
+    config = miditok.TokenizerConfig(use_programs=True, use_tempos=True, use_sustain_pedals=name in SINGLE_EVENTS)
     tokenizer = getattr(miditok, name)(config)
     scores = [tokenizer.preprocess_score(symusic.Score(path)) for path in paths]
 
@@ -223,9 +239,8 @@ def peak_bytes(function: Callable[[Any], Any], items: Sequence[Any]) -> int:
     return peak
 
 
-def count_exact(scores: Sequence[Score]) -> dict[str, int]:
+def count_exact(tokenizer: Tokenizer, scores: Sequence[Score]) -> dict[str, int]:
     """How many scores come back from their tokens exactly as canonical, from tokens that are canonical and legal."""
-    tokenizer = EventTokenizer()
     exact = 0
     for score in scores:
         canonical, _ = tokenizer.canonical(score)
@@ -250,8 +265,9 @@ def show(result: dict[str, Any]) -> None:
         )  # fmt: skip
     console.print(table)
     for peer, ratio in result["times_faster_than"].items():
-        console.print(f"{ratio['encode']:.1f} times the notes/s of {peer} encoding, {ratio['decode']:.1f} decoding")
-    console.print(f"{result['exact']['exact']} of {result['exact']['of']} files exact after canonicalisation")
+        console.print(f"{peer}: {ratio['encode']:.1f} times the notes/s encoding, {ratio['decode']:.1f} decoding")
+    for name, files in result["exact"].items():
+        console.print(f"{name}: {files['exact']} of {files['of']} files exact after canonicalisation")
 
 
 if __name__ == "__main__":

@@ -3,24 +3,26 @@
     bits per note = sum over all tokens and fields of -log2 p(value | what came before) / number of notes
 
 Bits per note compare models over different tokenizers, bits per token only models that share one. All of every piece
-is scored, each token exactly once; its first row, the start token, is given. A piece longer than the context is read
-through windows that overlap by half: whatever stands deeper in a piece than half a context is scored with at least
-half a context of history. Padding is never counted.
+is scored, each token exactly once; its first row, the start token, is given. A field that follows from the fields
+before it (a bar line has no loudness) costs nothing. A piece longer than the context is read through windows that
+overlap by half and begin with the tokenizer's preamble: whatever stands deeper in a piece than half a context is scored
+with nearly half a context of history. Padding is never counted.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aurl.data.tokenizers import Tokenizer
 from aurl.utils.errors import CorpusError
 
 Tokens = NDArray[Any]
@@ -32,8 +34,10 @@ class ScoringModel(Protocol):
 
     training: bool
 
-    def nll(self, tokens: Int[Tensor, "b t f"], targets: Int[Tensor, "b t f"]) -> Float[Tensor, "b t f"]:
-        """Nats for each field of `targets`, the token after each of `tokens`."""
+    def nll(
+        self, tokens: Int[Tensor, "b t f"], targets: Int[Tensor, "b t f"], mask: Bool[Tensor, "b t f"]
+    ) -> Float[Tensor, "b t f"]:
+        """Nats for the fields of `targets`, the token after each of `tokens`, that `mask` counts; 0 for the others."""
 
     def parameters(self) -> Iterator[Any]:
         """The weights; they tell the device."""
@@ -75,21 +79,21 @@ class Window:
 def bits_per_note(
     model: ScoringModel,
     pieces: Iterable[Tokens],
-    note_count: Callable[[Tokens], int],
+    tokenizer: Tokenizer,
     *,
     context: int,
     batch_tokens: int = 8192,
 ) -> LikelihoodReport:
     """Score every token of `pieces` (int[t, f], start token first), at most `batch_tokens` positions at a time."""
     pieces = list(pieces)
-    notes = sum(note_count(piece) for piece in pieces)
+    notes = sum(tokenizer.note_count(piece) for piece in pieces)
     windows = [window for piece in pieces for window in split(piece, context)]
     if notes == 0 or not windows:
         raise CorpusError("there are no notes to score", found=f"{len(pieces)} pieces", hint="choose another split")
     training = model.training
     model.train(False)
     try:
-        nats = np.sum([_score(model, batch) for batch in _batches(windows, batch_tokens)], axis=0)
+        nats = np.sum([_score(model, tokenizer, batch) for batch in _batches(windows, batch_tokens)], axis=0)
     finally:
         model.train(training)
     tokens = sum(len(piece) - 1 for piece in pieces)
@@ -120,15 +124,16 @@ def _batches(windows: list[Window], batch_tokens: int) -> Iterator[list[Window]]
         queue = queue[size:]
 
 
-def _score(model: ScoringModel, batch: list[Window]) -> NDArray[np.float64]:
+def _score(model: ScoringModel, tokenizer: Tokenizer, batch: list[Window]) -> NDArray[np.float64]:
     """Nats by field, summed over the predictions of `batch` that count."""
     fields = batch[0].piece.shape[1]
     rows = np.zeros((len(batch), len(batch[0]) + 1, fields), np.int64)
-    counts = np.zeros(rows.shape[:2], np.bool_)[:, 1:]
+    counts = np.zeros(rows[:, 1:].shape, np.bool_)
     for at, window in enumerate(batch):
-        rows[at, : len(window) + 1] = window.piece[window.start : window.stop + 1]
+        rows[at, : len(window) + 1] = tokenizer.window(window.piece, window.start, window.stop + 1)
         counts[at, window.scored - window.start : len(window)] = True
     device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
+    counts &= tokenizer.field_mask(rows[:, 1:])
     tokens = torch.from_numpy(rows).to(device)
-    nats = model.nll(tokens[:, :-1], tokens[:, 1:])[torch.from_numpy(counts).to(device)]
-    return np.asarray(nats.cpu().double().sum(dim=0))
+    nats = model.nll(tokens[:, :-1], tokens[:, 1:], torch.from_numpy(counts).to(device))
+    return np.asarray(nats.cpu().double().sum(dim=(0, 1)))

@@ -4,7 +4,8 @@ The engine knows a runtime (something that turns tokens into logits), a grammar 
 be, and what its tokens mean, is the generator's business. Arrays are b pieces by t tokens by f fields.
 
 A piece longer than the runtime's context is written through a sliding window: when the context is full, its last half
-is fed again from position 0, so the network never sees a position it was not trained on. Each piece draws from random
+is fed again from position 0, so the network never sees a position it was not trained on. The window begins with the
+tokenizer's preamble (instruments, tempo, metre), so that what is in force stays in sight. Each piece draws from random
 numbers of its own, so with a runtime whose rows do not influence each other a piece is the same alone or in any batch.
 (A real network's matrix products round differently at different batch sizes: about 1e-6 in the logits, which can
 turn a draw that falls that close to a boundary.)
@@ -65,7 +66,8 @@ class Engine:
         """
         batch = len(seeds)
         vocabulary = tokenizer.vocabulary
-        self.runtime, self.grammar, self.sampler = runtime, grammar or tokenizer.grammar, Sampler(sampling)
+        self.runtime, self.tokenizer = runtime, tokenizer
+        self.grammar, self.sampler = grammar or tokenizer.grammar, Sampler(sampling)
         self.end, self.pad = vocabulary.end.astype(np.int64), vocabulary.pad.astype(np.int64)
         self.end_fields = np.flatnonzero(["end" in field.tokens for field in vocabulary.fields])
         self.generators = [np.random.default_rng(seed) for seed in seeds]
@@ -93,12 +95,13 @@ class Engine:
         self.alive &= ~self.ended
 
     def _catch_up(self) -> None:
-        """Feed the runtime what it has not seen; if that does not fit, the last half context from position 0."""
-        count = self.length - self._fed
-        if self.runtime.length + count > self.runtime.context:
+        """Feed the runtime what it has not seen; if that does not fit, a new window of half its context."""
+        tokens = self.tokens[:, self._fed : self.length]
+        if self.runtime.length + tokens.shape[1] > self.runtime.context:
             self.runtime.reset(len(self.tokens))
-            count = max(1, self.runtime.context // 2)
-        self.runtime.feed(self.tokens[:, self.length - count : self.length])
+            first = self.length - max(1, self.runtime.context // 2)
+            tokens = np.stack([self.tokenizer.window(piece, first, self.length) for piece in self.tokens])
+        self.runtime.feed(tokens)
         self._fed = self.length
 
     def _choose(self, rows: Int[np.ndarray, " r"], may_end: Bool[np.ndarray, " r"]) -> Int[np.ndarray, "r f"]:
@@ -107,7 +110,7 @@ class Engine:
         chosen = np.tile(self.pad, (len(self.tokens), 1))
         uniforms = np.stack([self.generators[row].random(fields) for row in rows])
         for field in range(fields):
-            legal = self._legal(rows, field, may_end)
+            legal = self._legal(rows, field, chosen[rows, :field], may_end)
             is_open = legal.sum(axis=1) > 1
             if not is_open.any():
                 chosen[rows, field] = legal.argmax(axis=1)
@@ -118,10 +121,10 @@ class Engine:
         return np.asarray(chosen[rows])
 
     def _legal(
-        self, rows: Int[np.ndarray, " r"], field: int, may_end: Bool[np.ndarray, " r"]
+        self, rows: Int[np.ndarray, " r"], field: int, chosen: Int[np.ndarray, "r i"], may_end: Bool[np.ndarray, " r"]
     ) -> Bool[np.ndarray, "r v"]:
         """What the grammar allows, without the end where it may not come yet and anything else can."""
-        legal = self.grammar.masks(self.states[rows], field)
+        legal = self.grammar.masks(self.states[rows], field, chosen)
         if may_end.all() or field not in self.end_fields:
             return legal
         going_on = legal.copy()

@@ -114,15 +114,6 @@ def limited_grammar(grammar: Grammar, config: GenerationConfig) -> Grammar:
     return grammar.limited(NoteLimits(config.polyphony or math.inf, config.longest_note or math.inf))
 
 
-def prompt_rows(tokenizer: Tokenizer, prompt: Score | None) -> NDArray[np.int64]:
-    """What a piece begins with: the start token and, of a prompt, all its tokens but the end."""
-    start, end = tokenizer.vocabulary.start[None], tokenizer.vocabulary.end
-    if prompt is None:
-        return start.astype(np.int64)
-    rows = tokenizer.encode(prompt).astype(np.int64)
-    return rows[:-1] if (rows[-1] == end).all() else rows
-
-
 class _Request:
     """The pieces of one request while they are written, and how much music each holds."""
 
@@ -130,8 +121,8 @@ class _Request:
         self.began = time.perf_counter()
         self.tokenizer = tokenizer
         self.length = Length.of(config.seconds, config.bars)
-        self.head = prompt_rows(tokenizer, prompt)
-        self.budget = config.max_tokens or self.length.max_tokens
+        self.head = tokenizer.opening(prompt, config.bars)
+        self.budget = config.max_tokens or self.length.max_tokens(tokenizer)
         self.seeds = [config.seed + variation for variation in range(config.variations)]
         given = float(self.length.times(tokenizer, self.head)[-1])
         if prompt is not None and given >= self.length.wanted > 0:

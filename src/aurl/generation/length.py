@@ -18,12 +18,12 @@ from aurl.music.score import Notes, Score
 
 SLACK_SHARE, SLACK_SECONDS = 0.1, 8.0
 """A piece runs over by this share of its length at most, and never by more than these seconds."""
-TOKENS_PER_UNIT = {"seconds": 200, "bars": 800}
-"""More tokens than music has: the densest of it needs 190 event tokens a second, and few bars last four seconds."""
+SECONDS_PER_UNIT = {"seconds": 1, "bars": 4}
+"""Few bars last longer."""
 SPARE_TOKENS = 512
 """Allowed on top, so that a short piece with a dense beginning is not cut."""
-UNLIMITED_TOKENS = 16_384
-"""Tokens of a piece of no given length that does not end by itself: about five minutes."""
+UNLIMITED_SECONDS = 80
+"""Of the densest music; a piece of no given length that does not end by itself lasts about five minutes."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,10 @@ class Length:
             return cls("seconds", seconds, seconds + min(SLACK_SHARE * seconds, SLACK_SECONDS))
         return cls("seconds", 0, math.inf)
 
-    @property
-    def max_tokens(self) -> int:
+    def max_tokens(self, tokenizer: Tokenizer) -> int:
         """As many tokens as a piece of this length can need."""
-        if math.isinf(self.limit):
-            return UNLIMITED_TOKENS
-        return math.ceil(TOKENS_PER_UNIT[self.unit] * self.limit) + SPARE_TOKENS
+        seconds = UNLIMITED_SECONDS if math.isinf(self.limit) else SECONDS_PER_UNIT[self.unit] * self.limit
+        return math.ceil(tokenizer.rows_per_second * seconds) + SPARE_TOKENS
 
     def times(self, tokenizer: Tokenizer, tokens: NDArray[Any]) -> NDArray[np.float64]:
         """How much music there is up to each token, in `unit`s."""

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
@@ -71,14 +71,18 @@ class MusicModel(nn.Module):
         hidden = self.hidden(tokens)
         return [self.field_logits(hidden, field, targets[..., :field]) for field in range(targets.shape[-1])]
 
-    def nll(self, tokens: Int[Tensor, "b t f"], targets: Int[Tensor, "b t f"]) -> Float[Tensor, "b t f"]:
-        """Negative log-likelihood of every field of `targets`, in nats."""
-        logits = self(tokens, targets)
-        losses = [
-            F.cross_entropy(scores.flatten(0, 1), targets[..., field].flatten(), reduction="none")
-            for field, scores in enumerate(logits)
-        ]  # f of (b t)
-        return torch.stack(losses, -1).view(targets.shape)
+    def nll(
+        self, tokens: Int[Tensor, "b t f"], targets: Int[Tensor, "b t f"], mask: Bool[Tensor, "b t f"]
+    ) -> Float[Tensor, "b t f"]:
+        """Negative log-likelihood of the fields of `targets` that `mask` counts, in nats; the others cost nothing."""
+        hidden = self.hidden(tokens)
+        nats = hidden.new_zeros(targets.shape)
+        for field in range(targets.shape[-1]):
+            counted = mask[..., field]
+            wanted = targets[counted]  # n f
+            logits = self.field_logits(hidden[counted][None], field, wanted[None, :, :field])[0]  # n v
+            nats[..., field][counted] = F.cross_entropy(logits, wanted[:, field], reduction="none").to(nats.dtype)
+        return nats
 
     def new_cache(self, batch: int, dtype: torch.dtype | None = None) -> KVCache:
         """An empty cache for `batch` sequences, on the model's device, in `dtype` or that of the weights."""

@@ -47,7 +47,7 @@ class Validation:
         report = bits_per_note(
             model,  # type: ignore[arg-type]  # a MusicModel, which the Trainer knows only as a Module
             self.pieces,
-            self.tokenizer.note_count,
+            self.tokenizer,
             context=self.config.model.context,
             batch_tokens=self.config.data.batch_tokens,
         )
@@ -80,7 +80,9 @@ def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, A
         context=config.model.context,
         batch_tokens=config.data.batch_tokens,
         seed=config.seed,
-        transpose=config.data.transpose,
+        augment=config.data.augment,
+        windows=config.data.windows,
+        length=config.data.length,
     )
     model = MusicModel(config.model)
     trainer = Trainer(

@@ -30,7 +30,7 @@ class HostBatch(Protocol):
 
     @property
     def mask(self) -> NDArray[Any]:
-        """bool[b, t]."""
+        """bool[b, t, f]."""
 
     @property
     def notes(self) -> int:
@@ -86,7 +86,7 @@ def _ignore_interrupts(worker: int) -> None:  # noqa: ARG001 -- the loader's sig
 def _to_device(batch: HostBatch, device: torch.device) -> TensorBatch:
     arrays = (batch.inputs, batch.targets, batch.mask)
     inputs, targets, mask = (_move(torch.from_numpy(array), device) for array in arrays)
-    return TensorBatch(inputs, targets, mask, int(batch.mask.sum()), batch.notes, batch.epoch)
+    return TensorBatch(inputs, targets, mask, int(batch.mask.any(-1).sum()), batch.notes, batch.epoch)
 
 
 def _move(tensor: Tensor, device: torch.device) -> Tensor:

@@ -10,17 +10,16 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
 class TensorBatch(NamedTuple):
-    """One micro-batch on the device: `targets` are `inputs` one row later; `mask` is true where a row counts."""
+    """One micro-batch on the device: `targets` are `inputs` one row later; `mask` is true where a field counts."""
 
     inputs: Int[Tensor, "b t f"]
     targets: Int[Tensor, "b t f"]
-    mask: Bool[Tensor, "b t"]
+    mask: Bool[Tensor, "b t f"]
     tokens: int
     """Rows that count."""
     notes: int
@@ -37,8 +36,10 @@ Logged = Mapping[str, tuple[Tensor, int]]
 class LikelihoodModel(Protocol):
     """A model that can tell how unlikely it finds each field of each target."""
 
-    def nll(self, tokens: Int[Tensor, "b t f"], targets: Int[Tensor, "b t f"]) -> Float[Tensor, "b t f"]:
-        """Nats of each field, given the rows before it and the fields before it."""
+    def nll(
+        self, tokens: Int[Tensor, "b t f"], targets: Int[Tensor, "b t f"], mask: Bool[Tensor, "b t f"]
+    ) -> Float[Tensor, "b t f"]:
+        """Nats of each field that `mask` counts, given the rows and the fields before it; 0 of the others."""
 
 
 M_contra = TypeVar("M_contra", contravariant=True)
@@ -55,9 +56,8 @@ class TransformerStep:
     """Maximum likelihood: each row predicted from those before it."""
 
     def loss(self, model: LikelihoodModel, batch: TensorBatch) -> tuple[Float[Tensor, ""], Logged]:
-        """Mean over tokens of the nats of all fields together; logs the bits per token and per note."""
-        row_nats = model.nll(batch.inputs, batch.targets).float().sum(-1)  # b t
-        nats = torch.where(batch.mask, row_nats, 0.0).sum()
+        """Mean over tokens of the nats of the fields that count, together; logs the bits per token and per note."""
+        nats = model.nll(batch.inputs, batch.targets, batch.mask).float().sum()
         bits = nats.detach() / math.log(2)
         logged = {"bits_per_token": (bits, batch.tokens), "bits_per_note": (bits, batch.notes)}
         return nats / max(1, batch.tokens), logged

@@ -104,7 +104,7 @@ class Trainer:
 
     def train(self) -> TrainingState:
         """Train to the end, from the newest checkpoint if there is one; Ctrl-C saves and raises Interrupted."""
-        with locked(self.folder / LOCK):
+        with locked(self.folder / LOCK, work="trains"):
             self._resume()
             self._go_on()
         return self.state

@@ -21,6 +21,7 @@ class ToyTokenizer(Tokenizer):
     """
 
     VERSION = 1
+    rows_per_second = 200
 
     def __init__(self):
         self.config = Config()
@@ -68,7 +69,7 @@ class AlternatingGrammar(Grammar):
     def start(self, batch):
         return np.zeros(batch, np.int64)
 
-    def masks(self, states, field):
+    def masks(self, states, field, chosen):
         if field == 0:
             options = np.array([[0, 0, 0, 1, 0], [0, 1, 0, 0, 1]], np.bool_)
         else:

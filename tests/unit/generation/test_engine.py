@@ -6,7 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from aurl.data.tokenizers import NoteTokenizer
 from aurl.generation.engine import Engine, Runtime, state_after
+from aurl.generation.generator import GenerationConfig, generate
 from aurl.generation.sampling import SamplingConfig
 
 START, END, PAD, TICK, NOTE = range(5)
@@ -152,3 +154,60 @@ def test_an_illegal_prompt_goes_on_from_the_state_of_its_last_token(toy, fake_ru
     assert state_after(toy.grammar, prompt) == NOTE + 1
     engine = write(fake_runtime(), toy, steps=5, prompt=prompt)
     assert engine.tokens[0, 5, 0] != NOTE + 1
+
+
+def test_a_new_window_begins_with_what_is_in_force(toy, fake_runtime):
+    class Declaring(type(toy)):
+        def preamble(self, tokens, at):
+            return tokens[:1]
+
+    runtime = fake_runtime(context=8)
+    write(runtime, Declaring(), steps=9)
+    assert runtime.rows[0][0] == [START]
+    assert runtime.feeds[-2:] == ["reset", 4]
+
+
+class NoteRuntime:
+    """Equally likely values; counts what it is asked."""
+
+    context = 64
+
+    def __init__(self, tokenizer):
+        self.sizes, self.length, self.windows = tokenizer.vocabulary.sizes, 0, []
+
+    def reset(self, batch):
+        self.batch, self.length = batch, 0
+
+    def feed(self, tokens):
+        if not self.length:
+            self.windows.append(tokens)
+        self.length += tokens.shape[1]
+
+    def logits(self, field, chosen):
+        logits = np.zeros((self.batch, self.sizes[field]), np.float32)
+        if field == 0:
+            logits[:, 0] = 3.0
+        return logits
+
+
+def test_rows_of_notes_are_legal_and_keep_their_prefix_in_sight():
+    tokenizer = NoteTokenizer()
+    runtime = NoteRuntime(tokenizer)
+    engine = write(runtime, tokenizer, steps=150, seeds=(0, 1))
+    for row, length in zip(engine.tokens, engine.lengths, strict=True):
+        assert tokenizer.grammar.first_illegal(row[:length]) is None
+    later = runtime.windows[-1]
+    programs = [set(found) for found in (later[0, :, 2].tolist(), engine.tokens[0, :60, 2].tolist())]
+    names = tokenizer.vocabulary.fields[2].tokens
+    declared = [{value for value in found if names[value].startswith("program")} for found in programs]
+    assert declared[0] == declared[1]
+
+
+def test_a_piece_of_notes_has_exactly_the_bars_asked_for():
+    tokenizer = NoteTokenizer()
+    config = GenerationConfig(bars=3, variations=2)
+    for piece in generate(NoteRuntime(tokenizer), tokenizer, config):
+        assert piece.stopped_by == "length"
+        names = tokenizer.vocabulary.fields[2].tokens
+        assert [names[value] for value in piece.tokens[:, 2]].count("bar") == 4  # the last closes the third
+        assert piece.score.end_ticks <= piece.score.metre_map.bar_to_ticks(3)

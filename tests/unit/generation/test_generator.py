@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aurl.generation.generator import GenerationConfig, generate, prompt_rows
+from aurl.generation.generator import GenerationConfig, generate
 from aurl.generation.sampling import SamplingConfig
 from aurl.utils.errors import ConfigError, GenerationError
 
@@ -87,15 +87,15 @@ def test_the_prompt_is_the_head_of_every_piece(toy, fake_runtime, melody):
         assert 30 <= toy.clock(piece.tokens).seconds[-1] <= 33
 
 
-def test_prompt_rows_have_a_start_and_no_end(toy, melody):
-    assert prompt_rows(toy, None).tolist() == [[START]]
-    assert prompt_rows(toy, melody)[0, 0] == START
-    assert (prompt_rows(toy, melody) != END).all()
+def test_an_opening_has_a_start_and_no_end(toy, melody):
+    assert toy.opening(None, None).tolist() == [[START]]
+    assert toy.opening(melody, None)[0, 0] == START
+    assert (toy.opening(melody, None) != END).all()
 
 
 def test_a_tokenizer_that_writes_no_end_loses_nothing(toy, melody):
     toy.encode = lambda score: np.array([[START], [NOTE], [TICK]], np.uint16)
-    assert prompt_rows(toy, melody).tolist() == [[START], [NOTE], [TICK]]
+    assert toy.opening(melody, None).tolist() == [[START], [NOTE], [TICK]]
 
 
 @pytest.mark.parametrize("length", [{"seconds": 10.0}, {"seconds": 12.0}, {"bars": 6}])

@@ -21,10 +21,10 @@ def test_without_a_length_a_piece_may_end_at_once_and_never_must():
     assert Length.of(None, None) == Length("seconds", 0, math.inf)
 
 
-def test_the_cap_on_tokens_grows_with_the_length():
-    caps = [Length.of(seconds, None).max_tokens for seconds in (1.0, 60.0, 600.0)]
+def test_the_cap_on_tokens_grows_with_the_length(toy):
+    caps = [Length.of(seconds, None).max_tokens(toy) for seconds in (1.0, 60.0, 600.0)]
     assert caps == sorted(set(caps))
-    assert Length.of(None, 4).max_tokens < Length.of(None, 400).max_tokens
+    assert Length.of(None, 4).max_tokens(toy) < Length.of(None, 400).max_tokens(toy)
 
 
 def test_tokens_are_cut_after_the_one_that_reaches_the_limit(toy):

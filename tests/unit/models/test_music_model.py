@@ -11,6 +11,11 @@ from jaxtyping import TypeCheckError
 from aurl.models import MusicModel, MusicModelConfig
 from aurl.utils.errors import ConfigError
 
+
+def all_of(targets):
+    return torch.ones(targets.shape, dtype=torch.bool)
+
+
 FIELDS = pytest.mark.parametrize("sizes", [(11,), (5, 7, 3)])
 
 
@@ -57,12 +62,23 @@ def test_forward_is_the_heads_one_after_another(build, rows, sizes):
         assert logits.shape[-1] == sizes[field]
 
 
+@torch.no_grad()
+def test_fields_that_do_not_count_cost_nothing_and_change_nothing(build, rows):
+    model = build(5, 7, 3)
+    tokens, targets = rows(model, 6), rows(model, 6, seed=2)
+    mask = torch.rand(targets.shape) < 0.5
+    nll = model.nll(tokens, targets, mask)
+    assert (nll[~mask] == 0).all()
+    assert torch.allclose(nll[mask], model.nll(tokens, targets, all_of(targets))[mask], atol=1e-6)
+    assert (model.nll(tokens, targets, torch.zeros_like(mask)) == 0).all()
+
+
 @FIELDS
 @torch.no_grad()
 def test_nll_is_the_negative_log_of_the_probability_of_each_target(build, rows, sizes):
     model = build(*sizes)
     tokens, targets = rows(model, 6), rows(model, 6, seed=2)
-    nll = model.nll(tokens, targets)
+    nll = model.nll(tokens, targets, all_of(targets))
     for field, logits in enumerate(model(tokens, targets)):
         probabilities = logits.softmax(-1).gather(-1, targets[..., field, None])[..., 0]
         assert torch.allclose(nll[..., field], -probabilities.log(), atol=1e-5)
@@ -81,7 +97,8 @@ def test_a_fresh_model_knows_nothing(rows, tied):
     sizes = (774, 90)
     torch.manual_seed(0)
     model = MusicModel(MusicModelConfig(vocabulary_sizes=sizes, width=64, layers=2, tie_embeddings=tied)).eval()
-    nats = model.nll(rows(model, 100), rows(model, 100, seed=2)).mean((0, 1))
+    targets = rows(model, 100, seed=2)
+    nats = model.nll(rows(model, 100), targets, all_of(targets)).mean((0, 1))
     assert nats.tolist() == pytest.approx([math.log(size) for size in sizes], abs=0.2)
 
 
@@ -94,7 +111,7 @@ def test_it_learns_a_tune_by_heart(rows, config):
     tune = rows(model, 17)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(50):
-        loss = model.nll(tune[:, :-1], tune[:, 1:]).mean()
+        loss = model.nll(tune[:, :-1], tune[:, 1:], all_of(tune[:, 1:])).mean()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -103,7 +120,8 @@ def test_it_learns_a_tune_by_heart(rows, config):
 
 def test_every_weight_gets_a_gradient(build, rows):
     model = build(5, 7, 3)
-    model.train().nll(rows(model, 6), rows(model, 6, seed=2)).sum().backward()
+    targets = rows(model, 6, seed=2)
+    model.train().nll(rows(model, 6), targets, all_of(targets)).sum().backward()
     assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in model.parameters())
 
 
@@ -158,7 +176,8 @@ def test_it_learns_and_reads_under_autocast(build, rows):
     tokens = rows(model, 12)
     single = model.hidden(tokens)
     with torch.autocast("cpu", torch.bfloat16):
-        model.nll(tokens, rows(model, 12, seed=2)).sum().backward()
+        targets = rows(model, 12, seed=2)
+        model.nll(tokens, targets, all_of(targets)).sum().backward()
         cache = model.new_cache(2, torch.bfloat16)
         halves = [model.hidden(part, cache) for part in tokens.split(6, dim=1)]
     assert (torch.cat(halves, 1) - single).abs().mean() < 0.05

@@ -44,7 +44,8 @@ def test_a_saved_model_computes_the_same_and_is_in_eval_mode(tmp_path, model):
     loaded, experiment = load_model(str(tmp_path / "model"))
     rows = torch.randint(0, 5, (2, 6, 2))
     assert not loaded.training
-    assert torch.equal(loaded.nll(rows, rows), model.eval().nll(rows, rows))
+    every = torch.ones(rows.shape, dtype=torch.bool)
+    assert torch.equal(loaded.nll(rows, rows, every), model.eval().nll(rows, rows, every))
     assert experiment == EXPERIMENT
 
 

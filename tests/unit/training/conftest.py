@@ -26,9 +26,9 @@ class TinyModel(nn.Module):
         self.embedding = nn.Embedding(VALUES, 8)
         self.head = nn.Linear(8, VALUES)
 
-    def nll(self, tokens, targets):
+    def nll(self, tokens, targets, mask):
         hidden = F.dropout(self.embedding(tokens), 0.2, self.training)  # b t f d
-        return F.cross_entropy(self.head(hidden).movedim(-1, 1), targets, reduction="none")
+        return F.cross_entropy(self.head(hidden).movedim(-1, 1), targets, reduction="none") * mask
 
 
 @dataclass
@@ -47,7 +47,7 @@ class TinyData:
         generator = np.random.default_rng(step)
         inputs = generator.integers(0, VALUES, (3, 5, 2))
         mask = np.arange(5) < generator.integers(1, 6, (3, 1))
-        return TinyBatch(inputs, (inputs + 1) % VALUES, mask, int(mask.sum()) // 2, step // 10)
+        return TinyBatch(inputs, (inputs + 1) % VALUES, np.stack([mask, mask], -1), int(mask.sum()) // 2, step // 10)
 
 
 @dataclass

@@ -19,7 +19,7 @@ class Counting:
         def __init__(self, step):
             self.inputs = np.full((1, 3, 1), step)
             self.targets = self.inputs + 1
-            self.mask = np.array([[True, True, False]])
+            self.mask = np.array([[[True], [True], [False]]])
             self.notes, self.epoch = 1, step // 4
 
     def batch(self, step):
@@ -38,7 +38,7 @@ def test_an_update_gets_the_batches_of_its_own_number():
 def test_a_batch_arrives_as_tensors_with_its_counts():
     (batch,) = next(updates(Counting(), first=5, last=6, accumulate=1, workers=0, device=CPU))
     assert batch.targets.dtype == torch.int64
-    assert batch.mask.tolist() == [[True, True, False]]
+    assert batch.mask.tolist() == [[[True], [True], [False]]]
     assert (batch.tokens, batch.notes, batch.epoch) == (2, 1, 1)
 
 

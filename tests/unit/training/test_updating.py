@@ -18,8 +18,8 @@ class Table(nn.Module):
         self.logits = nn.Embedding(6, 6)
         nn.init.normal_(self.logits.weight, generator=torch.Generator().manual_seed(0))
 
-    def nll(self, tokens, targets):
-        return -self.logits(tokens).log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+    def nll(self, tokens, targets, mask):
+        return -self.logits(tokens).log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1) * mask
 
 
 def batches():
@@ -30,7 +30,7 @@ def batches():
 
     def part(rows):
         notes = int(mask[rows].sum()) // 2
-        return TensorBatch(inputs[rows], targets[rows], mask[rows], int(mask[rows].sum()), notes, 3)
+        return TensorBatch(inputs[rows], targets[rows], mask[rows, :, None], int(mask[rows].sum()), notes, 3)
 
     return [part(slice(0, 6))], [part(slice(0, 2)), part(slice(2, 6))]
 

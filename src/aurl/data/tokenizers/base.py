@@ -58,6 +58,8 @@ class Tokenizer(ABC):
 
     VERSION: ClassVar[int]
     """Raised whenever `encode` gives other tokens for the same score and config."""
+    rows_per_second: ClassVar[int] = 200
+    """More rows than a second of music has; of single events the densest has 190."""
 
     config: Config
     vocabulary: Vocabulary
@@ -82,6 +84,28 @@ class Tokenizer(ABC):
     @abstractmethod
     def note_count(self, tokens: NDArray[Any]) -> int:
         """How many notes begin in `tokens`."""
+
+    def opening(self, prompt: Score | None, bars: int | None) -> NDArray[np.int64]:  # noqa: ARG002 -- for those who can
+        """What a generated piece of so many bars begins with: the start, and all of a prompt but its end."""
+        if prompt is None:
+            return self.vocabulary.start[None].astype(np.int64)
+        rows = self.encode(prompt).astype(np.int64)
+        return rows[:-1] if (rows[-1] == self.vocabulary.end).all() else rows
+
+    def field_mask(self, tokens: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which fields of each row of `tokens` `[..., f]` are a choice; the others follow from the fields before."""
+        return np.ones(tokens.shape, np.bool_)
+
+    def preamble(self, tokens: NDArray[Any], at: int) -> NDArray[Any]:  # noqa: ARG002 -- for those who need one
+        """The rows `[k, f]` that say what a reader of `tokens[at:]` must know of `tokens[:at]`; a piece has one k."""
+        return tokens[:0]
+
+    def window(self, tokens: NDArray[Any], start: int, stop: int) -> NDArray[Any]:
+        """Rows `start` to `stop`, the first of them replaced by the preamble of the others if `start` is not 0."""
+        known = len(self.preamble(tokens, start)) if start > 0 else 0
+        if known == 0 or start + known >= stop:
+            return tokens[start:stop]
+        return np.concatenate([self.preamble(tokens, start + known), tokens[start + known : stop]])
 
     @property
     def fingerprint(self) -> str:

@@ -68,3 +68,10 @@ class EventTokenizer(Tokenizer):
     def note_count(self, tokens: NDArray[Any]) -> int:
         """The number of note-on tokens."""
         return int(np.count_nonzero(within(known_ids(tokens), ev.NOTE_ON, ev.PITCH_COUNT)))
+
+    def preamble(self, tokens: NDArray[Any], at: int) -> NDArray[Any]:
+        """The tempo and the instrument in force."""
+        ids = known_ids(tokens[:at])
+        ranges = ((ev.TEMPO, ev.TEMPO_COUNT, ev.DEFAULT_TEMPO_BIN), (ev.INSTRUMENT, ev.INSTRUMENT_COUNT, 0))
+        told = [np.append(first + unsaid, ids[within(ids, first, count)])[-1] for first, count, unsaid in ranges]
+        return np.array(told, tokens.dtype)[:, None]

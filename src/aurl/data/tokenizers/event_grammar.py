@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aurl.data.tokenizers import event_vocabulary as ev
-from aurl.data.tokenizers.grammar import NO_LIMITS, Bools, Grammar, NoteLimits, States, TableGrammar
+from aurl.data.tokenizers.grammar import NO_LIMITS, Bools, Grammar, Ints, NoteLimits, States, TableGrammar
 
 _RANGES = {
     "start": (ev.START, ev.END),
@@ -93,10 +93,10 @@ class EventGrammar(Grammar):
         states[:, _PLACE] = self.table.initial
         return states
 
-    def masks(self, states: States, field: int) -> Bools:
+    def masks(self, states: States, field: int, chosen: Ints) -> Bools:
         """The legal values `[b, 774]`; the one field is 0."""
         place, began, rows = states[:, _PLACE], _began(states), np.arange(len(states))
-        legal, sounding = self.table.masks(place, field), began > 0
+        legal, sounding = self.table.masks(place, field, chosen), began > 0
         here = sounding[rows, states[:, _INSTRUMENT]]
         has_room = (sounding.sum(axis=(1, 2)) < self.limits.polyphony)[:, None]
         legal[:, ev.NOTE_ON : ev.NOTE_OFF] &= ~here & has_room

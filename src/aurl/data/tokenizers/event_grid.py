@@ -13,16 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aurl.data.tokenizers import event_vocabulary as ev
-from aurl.music.score import SUSTAIN_PEDAL, Controls, Notes, Score, Tempos
+from aurl.data.tokenizers.performed_time import TICKS_PER_BEAT, ticks_of, write_tempos
+from aurl.data.tokenizers.runs import Ints, ends_run, last_changes, starts_run
+from aurl.music.score import SUSTAIN_PEDAL, Controls, Notes, Score
 
-Ints = NDArray[np.int64]
-TICKS_PER_BEAT = 480
 STEP_BITS = 26
 LAST_STEP = (1 << STEP_BITS) - 1
 VOICE_BITS = 10
 PITCH_MASK = (1 << VOICE_BITS) - 1
-_UNITS_PER_STEP = TICKS_PER_BEAT * 1_000_000 // ev.STEPS_PER_SECOND
-"""A step in ticks * microseconds per beat, the whole numbers in which a TempoMap counts."""
 
 
 class GridNotes(NamedTuple):
@@ -88,20 +86,6 @@ def _snap_notes(notes: Notes, start: Ints, end: Ints, instruments: NDArray[np.ui
     return snapped if inside.all() else snapped.take(inside)
 
 
-def starts_run(*columns: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where a row differs from the row before in any of the columns; the first row does."""
-    new = np.zeros(len(columns[0]), np.bool_)
-    new[:1] = True
-    for column in columns:
-        new[1:] |= column[1:] != column[:-1]
-    return new
-
-
-def _ends_run(*columns: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where the next row differs in any of the columns; the last row ends one."""
-    return starts_run(*(column[::-1] for column in columns))[::-1]
-
-
 def merge(notes: GridNotes) -> GridNotes:
     """One note where a voice starts several at once, the longest and the loudest; ordered by voice, then start.
 
@@ -126,12 +110,7 @@ def cut(notes: GridNotes) -> GridNotes:
 
 def resolve_tempos(step: Ints, tempo: Ints) -> GridTempos:
     """The last tempo of each step, without repetitions, after 120 bpm at step 0; `step` ascends."""
-    step = np.concatenate([[0], step])
-    tempo = np.concatenate([[ev.DEFAULT_TEMPO_BIN], tempo])
-    last = _ends_run(step)
-    step, tempo = step[last], tempo[last]
-    changes = starts_run(tempo)
-    return GridTempos(step[changes], tempo[changes])
+    return GridTempos(*last_changes(step, tempo, ev.DEFAULT_TEMPO_BIN))
 
 
 def resolve_pedals(step: Ints, instrument: Ints, down: NDArray[np.bool_]) -> GridPedals:
@@ -140,7 +119,7 @@ def resolve_pedals(step: Ints, instrument: Ints, down: NDArray[np.bool_]) -> Gri
         return GridPedals(step, instrument, down)
     order = np.argsort(instrument.astype(np.uint8), kind="stable")
     step, instrument, down = step[order], instrument[order], down[order]
-    last = _ends_run(step, instrument)
+    last = ends_run(step, instrument)
     step, instrument, down = step[last], instrument[last], down[last]
     # A run of one state begins where the instrument or the state changes; an instrument's first state counts if down.
     changes = np.flatnonzero(starts_run(instrument, down) & (down | ~starts_run(instrument)))
@@ -151,8 +130,8 @@ def resolve_pedals(step: Ints, instrument: Ints, down: NDArray[np.bool_]) -> Gri
 def write_score(grid: Grid) -> Score:
     """The score of a grid whose notes are resolved; reading it back gives the same grid."""
     notes, pedals = grid.notes, grid.pedals
-    tempos = _write_tempos(grid.tempos)
-    ticks = _ticks_of(np.concatenate([notes.start, notes.end, pedals.step]), grid.tempos.step, tempos)
+    tempos = write_tempos(grid.tempos.step, ev.MICROSECONDS_PER_BEAT[grid.tempos.tempo])
+    ticks = ticks_of(np.concatenate([notes.start, notes.end, pedals.step]), grid.tempos.step, tempos)
     count = len(notes.start)
     onset, end, pedal_ticks = ticks[:count], ticks[count : 2 * count], ticks[2 * count :]
     instrument = notes.voice >> VOICE_BITS
@@ -164,32 +143,6 @@ def write_score(grid: Grid) -> Score:
         tracks=tuple(ev.track_of(i) for i in present),
         tempos=tempos,
         controls=_write_pedals(pedal_ticks, slot[pedals.instrument], pedals.down),
-    )
-
-
-def _write_tempos(tempos: GridTempos) -> Tempos:
-    """Each change at the tick nearest to it, counted from where the ticks so far really are: no error adds up."""
-    microseconds = ev.MICROSECONDS_PER_BEAT[tempos.tempo]
-    tick = elapsed = 0
-    ticks = [0]
-    for step, tempo in zip(tempos.step[1:].tolist(), microseconds[:-1].tolist(), strict=True):
-        jump = (2 * (step * _UNITS_PER_STEP - elapsed) + tempo) // (2 * tempo)
-        tick, elapsed = tick + jump, elapsed + jump * tempo
-        ticks.append(tick)
-    return Tempos(np.array(ticks, np.int32), microseconds.astype(np.int32))
-
-
-def _ticks_of(steps: Ints, tempo_steps: Ints, tempos: Tempos) -> NDArray[np.int32]:
-    """The tick of each step, counted from the tempo change before it, so that what begins with it shares its tick.
-
-    With the half tick by which that change may be off, a tick is at most 2/15 of a step from its time.
-    """
-    tempo = tempos.microseconds_per_beat
-    if len(tempo) == 1:
-        return np.asarray(np.rint(steps * (_UNITS_PER_STEP / tempo[0])).astype(np.int32))
-    at = np.searchsorted(tempo_steps, steps, side="right") - 1
-    return np.asarray(
-        tempos.time[at] + np.rint((steps - tempo_steps[at]) * _UNITS_PER_STEP / tempo[at]).astype(np.int32)
     )
 
 

@@ -19,13 +19,12 @@ from aurl.data.tokenizers.event_grid import (
     VOICE_BITS,
     Grid,
     GridNotes,
-    Ints,
     cut,
     merge,
     resolve_pedals,
     resolve_tempos,
-    starts_run,
 )
+from aurl.data.tokenizers.runs import Ints, starts_run
 
 Ids = NDArray[np.uint16]
 

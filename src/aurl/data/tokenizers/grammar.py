@@ -44,8 +44,11 @@ class Grammar(ABC):
         """The states of `batch` sequences before their first row."""
 
     @abstractmethod
-    def masks(self, states: States, field: int) -> Bools:
-        """The values of `field` `[b, v]` that are legal next in each state; the array is the caller's to change."""
+    def masks(self, states: States, field: int, chosen: Ints) -> Bools:
+        """The values of `field` `[b, v]` that are legal next in each state, the array the caller's to change.
+
+        `chosen` `[b, i]` are the values of the row's earlier fields (i = `field`).
+        """
 
     @abstractmethod
     def advance(self, states: States, rows: NDArray[Any]) -> States:
@@ -70,7 +73,7 @@ class TableGrammar(Grammar):
         """The initial state for each sequence."""
         return np.full(batch, self.initial)
 
-    def masks(self, states: States, field: int) -> Bools:
+    def masks(self, states: States, field: int, chosen: Ints) -> Bools:  # noqa: ARG002 -- nothing comes before
         """The legal values `[b, v]`; the one field is 0."""
         if field != 0:
             raise IndexError(f"field {field} of a grammar of one field")

@@ -262,3 +262,18 @@ def test_a_tokenizer_crosses_to_another_process():
     other = pickle.loads(pickle.dumps(TOKENIZER))
     assert other.fingerprint == TOKENIZER.fingerprint
     assert np.array_equal(other.encode(Score()), TOKENIZER.encode(Score()))
+
+
+def test_a_window_inside_a_piece_is_told_tempo_and_instrument():
+    tokens = ids(
+        "start tempo:100 instrument:Bass velocity:66 note_on:60 shift:5 note_off:60 tempo:90 note_on:62 shift:1 end"
+    )
+    assert names(TOKENIZER.preamble(tokens, 6)) == ["tempo:100", "instrument:Bass"]
+    assert names(TOKENIZER.window(tokens, 6, 11)) == ["tempo:90", "instrument:Bass", "note_on:62", "shift:1", "end"]
+    assert np.array_equal(TOKENIZER.window(tokens, 0, 4), tokens[:4])
+    assert np.array_equal(TOKENIZER.window(tokens, 9, 11), tokens[9:])
+    assert names(TOKENIZER.preamble(tokens[:1], 1)) == ["tempo:120", "instrument:Piano"]
+
+
+def test_every_field_of_an_event_is_a_choice():
+    assert TOKENIZER.field_mask(TOKENIZER.encode(Score())).all()

@@ -11,6 +11,7 @@ from aurl.data.tokenizers.event_grammar import EventGrammar, moment_table
 from aurl.data.tokenizers.grammar import NoteLimits
 
 GRAMMAR = EventGrammar()
+NONE = np.zeros((1, 0), np.int64)
 NAMES = {name: index for index, name in enumerate(ev.event_vocabulary().fields[0].tokens)}
 KINDS = [name.split(":")[0] for name in NAMES]
 WEIGHTS = np.array([0.01 if kind == "end" else 1 / KINDS.count(kind) for kind in KINDS])
@@ -107,7 +108,7 @@ def test_unknown_changes_nothing_and_illegal_tokens_lead_where_their_kind_leads(
     assert (GRAMMAR.advance(state, ids("unknown")) == state).all()
     after_off = GRAMMAR.advance(GRAMMAR.advance(state, ids("shift:1")), ids("note_off:60"))
     at_once = GRAMMAR.advance(state, ids("note_off:60"))
-    assert (GRAMMAR.masks(at_once, 0) == GRAMMAR.masks(after_off, 0)).all()
+    assert (GRAMMAR.masks(at_once, 0, NONE) == GRAMMAR.masks(after_off, 0, NONE)).all()
 
 
 def test_no_state_that_can_be_reached_is_a_dead_end():
@@ -128,14 +129,14 @@ def test_an_instrument_whose_every_pitch_sounds_is_no_dead_end():
     state = GRAMMAR.start(1)
     for name in f"{OPENING} {chord}".split():
         state = GRAMMAR.advance(state, ids(name))
-    legal = {KINDS[value] for value in np.flatnonzero(GRAMMAR.masks(state, 0)[0])}
+    legal = {KINDS[value] for value in np.flatnonzero(GRAMMAR.masks(state, 0, NONE)[0])}
     assert legal == {"shift", "instrument"}
-    assert not GRAMMAR.masks(state, 0)[0, NAMES["instrument:Piano"]]
+    assert not GRAMMAR.masks(state, 0, NONE)[0, NAMES["instrument:Piano"]]
     later = GRAMMAR.advance(GRAMMAR.advance(state, ids("instrument:Bass")), ids("note_on:30"))
     later = GRAMMAR.advance(later, ids("shift:1"))
-    assert GRAMMAR.masks(later, 0)[0, NAMES["instrument:Piano"]]
+    assert GRAMMAR.masks(later, 0, NONE)[0, NAMES["instrument:Piano"]]
     back = GRAMMAR.advance(later, ids("instrument:Piano"))
-    assert {KINDS[value] for value in np.flatnonzero(GRAMMAR.masks(back, 0)[0])} == {"note_off", "sustain"}
+    assert {KINDS[value] for value in np.flatnonzero(GRAMMAR.masks(back, 0, NONE)[0])} == {"note_off", "sustain"}
 
 
 @given(st.integers(0, 2**32), st.integers(0, 100))
@@ -145,7 +146,7 @@ def test_masks_and_first_illegal_agree(seed, length):
     state = GRAMMAR.start(1)
     for token in tokens:
         state = GRAMMAR.advance(state, token[None])
-    legal = GRAMMAR.masks(state, 0)[0]
+    legal = GRAMMAR.masks(state, 0, NONE)[0]
     for value in np.random.default_rng(seed).choice(ev.SIZE, 30, replace=False):
         grown = np.concatenate([tokens, [[value]]])
         assert (GRAMMAR.first_illegal(grown) is None) == legal[value]
@@ -155,7 +156,7 @@ def random_walk(seed, length, grammar=GRAMMAR):
     """Legal tokens, kinds chosen evenly so that shifts and notes do not crowd out the rest."""
     random, state, tokens = np.random.default_rng(seed), grammar.start(1), []
     for _ in range(length):
-        mask = grammar.masks(state, 0)[0]
+        mask = grammar.masks(state, 0, NONE)[0]
         choice = random.choice(ev.SIZE, p=mask * WEIGHTS / (mask * WEIGHTS).sum())
         tokens.append(choice)
         state = grammar.advance(state, np.array([[choice]]))

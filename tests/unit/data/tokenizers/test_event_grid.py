@@ -15,7 +15,6 @@ from aurl.data.tokenizers.event_grid import (
     read_grid,
     resolve_pedals,
     resolve_tempos,
-    starts_run,
     write_score,
 )
 from aurl.music.score import Notes, Score, Tempos, Track
@@ -29,11 +28,6 @@ def grid_notes(*rows):
 
 def rows(notes):
     return np.array(notes).T.tolist()
-
-
-def test_a_run_starts_where_any_column_differs_from_the_row_before():
-    assert starts_run(np.array([1, 1, 1, 2]), np.array([5, 5, 6, 6])).tolist() == [True, False, True, True]
-    assert starts_run(np.zeros(0)).tolist() == []
 
 
 def test_merging_orders_by_voice_and_keeps_the_longest_and_the_loudest():

@@ -6,6 +6,8 @@ import pytest
 from aurl.data.tokenizers.grammar import NoteLimits, TableGrammar
 from aurl.utils.errors import ConfigError
 
+NONE = np.zeros((3, 0), np.int64)
+
 A, B = 0, 1
 
 
@@ -22,13 +24,13 @@ def column(*values):
 
 
 def test_masks_follow_each_state_of_the_batch(alternating):
-    masks = alternating.masks(np.array([A, B, A]), 0)
+    masks = alternating.masks(np.array([A, B, A]), 0, NONE)
     assert masks.tolist() == [[True, False], [False, True], [True, False]]
 
 
 def test_a_grammar_of_one_field_has_no_second(alternating):
     with pytest.raises(IndexError, match="field 1"):
-        alternating.masks(np.array([A]), 1)
+        alternating.masks(np.array([A]), 1, NONE)
 
 
 def test_advance_moves_each_row_of_the_batch(alternating):

@@ -1,0 +1,124 @@
+"""The `note` tokenizer: a row a note, which says when, who, what, how long, how loud and, if asked, by how much off.
+
+A piece is a prefix (controls, metre, tempo, the program of each track), then its bars: a `bar` row each, then metre,
+tempo, key, section and chord where they change, pedals and notes, in order of position, track and pitch. On the
+performed clock there are no bars: each row tells the time since the row before, and rows that wait fill long gaps.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aurl.data.tokenizers.base import TOKENIZERS, Clock, LossReport, Tokenizer, Tokens
+from aurl.data.tokenizers.note_grammar import NoteGrammar
+from aurl.data.tokenizers.note_grid import read_grid, resolve, write_score
+from aurl.data.tokenizers.note_losses import count_losses
+from aurl.data.tokenizers.note_tokens import Timeline, bar_count_class, known_rows, read_tokens, until_end, write_tokens
+from aurl.data.tokenizers.note_vocabulary import (
+    COMMON_METRE,
+    DEFAULT_TEMPO,
+    NOTE_BPM,
+    NOTE_MICROSECONDS,
+    STEPS_PER_QUARTER,
+    STEPS_PER_SECOND,
+    WHAT,
+    WHEN,
+    WHO,
+    NoteLayout,
+    NoteTokenizerConfig,
+    is_within,
+)
+from aurl.data.tokenizers.runs import last_changes
+from aurl.music.score import Score
+from aurl.music.timing import TempoMap
+
+BEATS_PER_BAR = 4
+
+
+@TOKENIZERS.register(NoteTokenizerConfig)
+class NoteTokenizer(Tokenizer):
+    """Scores as rows of five fields (six with nudges), one row a note."""
+
+    VERSION: ClassVar[int] = 1
+    rows_per_second: ClassVar[int] = 64
+
+    def __init__(self, config: NoteTokenizerConfig | None = None) -> None:
+        self.config = config or NoteTokenizerConfig()
+        self.layout = NoteLayout(self.config)
+        self.vocabulary = self.layout.vocabulary
+        self.grammar = NoteGrammar(self.layout)
+
+    def encode(self, score: Score) -> Tokens:
+        """The rows `[t, 5]` of any score, from `start` to `end`; `[t, 6]` with nudges."""
+        return write_tokens(resolve(read_grid(score, self.layout), self.layout), self.layout)
+
+    def decode(self, tokens: NDArray[Any]) -> Score:
+        """The score of any rows, up to the first `end`; a slot that was not declared plays the piano, or drums."""
+        rows = until_end(known_rows(tokens, self.layout), self.layout)
+        return write_score(resolve(read_tokens(rows, self.layout), self.layout), self.layout)
+
+    def canonical(self, score: Score) -> tuple[Score, LossReport]:
+        """`score` on the grid, of up to 16 tracks, with what that costs."""
+        grid = read_grid(score, self.layout)
+        resolved = resolve(grid, self.layout)
+        return write_score(resolved, self.layout), count_losses(score, grid, resolved, self.layout)
+
+    def clock(self, tokens: NDArray[Any]) -> Clock:
+        """When each row happens; on the performed clock bars have four beats, for want of a metre."""
+        rows = known_rows(tokens, self.layout)
+        time = Timeline(rows, self.layout)
+        what = rows[:, WHAT]
+        is_tempo = is_within(what, self.layout.first["tempo"], self.layout.end["tempo"])
+        told = np.maximum.accumulate(time.step[is_tempo])
+        steps, tempos = last_changes(told, what[is_tempo].astype(np.int64) - self.layout.first["tempo"], DEFAULT_TEMPO)
+        if time.bars is not None:
+            has_ended = np.cumsum(what == self.layout.first["end"]) > 0
+            step = np.maximum.accumulate(np.where(has_ended, time.bars.starts[time.bar + 1], time.step))
+            seconds = TempoMap(steps, NOTE_MICROSECONDS[tempos], STEPS_PER_QUARTER).ticks_to_seconds(step)
+            return Clock(seconds, step / STEPS_PER_QUARTER, time.bar + has_ended)
+        per_step = NOTE_BPM[tempos] / (60 * STEPS_PER_SECOND)
+        elapsed = np.append(0, np.cumsum(np.diff(steps) * per_step[:-1]))
+        at = np.searchsorted(steps, time.step, side="right") - 1
+        beats = elapsed[at] + (time.step - steps[at]) * per_step[at]
+        return Clock(time.step / STEPS_PER_SECOND, beats, (beats // BEATS_PER_BAR).astype(np.int64))
+
+    def note_count(self, tokens: NDArray[Any]) -> int:
+        """The number of rows whose `what` is a pitch or a drum."""
+        return int(np.count_nonzero(np.asarray(tokens)[..., WHAT] >= self.layout.first["pitch"]))
+
+    def opening(self, prompt: Score | None, bars: int | None) -> NDArray[np.int64]:
+        """As of every tokenizer, with the number of bars that the whole piece is to have, where it is known."""
+        rows = super().opening(prompt, bars)
+        if not self.layout.is_metrical:
+            return rows
+        told = self.vocabulary.pad[None].astype(np.int64)
+        told[0, WHAT] = self.layout.first["bars"] + (bar_count_class(bars) if bars else 0)
+        return np.concatenate([rows[:1], told, rows[2:]]) if bars or prompt is not None else rows
+
+    def field_mask(self, tokens: NDArray[Any]) -> NDArray[np.bool_]:
+        """Only what happens at a time has a `who`, and only notes have a length, a loudness and a nudge."""
+        mask = np.empty(tokens.shape, np.bool_)
+        mask[..., WHEN] = mask[..., WHAT] = True
+        mask[..., WHO] = tokens[..., WHEN] > 0
+        mask[..., WHAT + 1 :] = (tokens[..., WHAT] >= self.layout.first["pitch"])[..., None]
+        return mask
+
+    def preamble(self, tokens: NDArray[Any], at: int) -> NDArray[Any]:
+        """The prefix without `start`, with key, metre and tempo as they are in force there, and an open bar if any."""
+        what, layout = np.asarray(tokens)[:, WHAT], self.layout
+        told = [self._last_told(what[:at], kind) for kind in layout.prefix[1:]]
+        programs = what[is_within(what, layout.first["program"], layout.end["program"])]
+        rows = [*told, *programs.tolist(), *([layout.first["bar"]] if layout.is_metrical else [])]
+        preamble = np.zeros((len(rows), tokens.shape[1]), tokens.dtype)
+        preamble[:, WHAT] = rows
+        return preamble
+
+    def _last_told(self, what: NDArray[Any], kind: str) -> int:
+        """The last value of a kind, or what goes without saying."""
+        first = self.layout.first[kind]
+        last = np.flatnonzero(is_within(what, first, self.layout.end[kind]))
+        unsaid = {"metre": COMMON_METRE, "tempo": DEFAULT_TEMPO}.get(kind, 0)
+        return int(what[last[-1]]) if len(last) else first + unsaid

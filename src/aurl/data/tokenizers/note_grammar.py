@@ -1,0 +1,232 @@
+"""The grammar of the `note` tokenizer: a prefix in a fixed order, then rows whose time, track and `what` ascend.
+
+Within a bar (or a moment of the performed clock) a row stands after the row before it in the order of (when, who,
+what); of labels and pedals one of a kind, of notes one a pitch. Which fields a row has follows from its `when`, `who`
+and `what`. A state is ten numbers, and with limits the step at which each voice falls silent.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aurl.data.tokenizers.grammar import NO_LIMITS, Bools, Grammar, Ints, NoteLimits, States
+from aurl.data.tokenizers.note_vocabulary import (
+    COMMON_METRE,
+    DEFAULT_TEMPO,
+    DRUM_KIT,
+    HOW_LONG,
+    LONGEST_SHIFT,
+    METRE_STEPS,
+    NOTE_BPM,
+    SLOTS,
+    STEPS_PER_QUARTER,
+    STEPS_PER_SECOND,
+    WHAT,
+    WHEN,
+    WHO,
+    NoteLayout,
+    is_within,
+)
+
+STAGE, TIME, TRACK, FLOOR, LENGTH, OPENS, TRACKS, DRUMS, TEMPO, CLOCK = range(10)
+"""Columns of a state: how much of the prefix is told; position, track and least `what` that may follow there; steps
+in the bar; whether the last row opened it; tracks declared, and which are drums (bits); tempo; step of the bar, or of
+the last row on the performed clock."""
+_ENDS = 10
+_PITCHES = 128
+
+
+class NoteGrammar(Grammar):
+    """What may follow which row, in each field; states are `[b, 10]`, with limits `[b, 10 + 16 * 128]`."""
+
+    def __init__(self, layout: NoteLayout, limits: NoteLimits = NO_LIMITS) -> None:
+        self.layout, self.limits = layout, limits
+        self.declaring = len(layout.prefix)
+        self.body, self.over = self.declaring + 1, self.declaring + 2
+        self.sizes = layout.vocabulary.sizes
+        self._stage_after = np.full(layout.size, -1)
+        self._floor_after = np.arange(1, layout.size + 1)
+        for index, kind in enumerate(layout.prefix):
+            self._stage_after[layout.first[kind] : layout.end[kind]] = index + 1
+        for kind in ("tempo", "key", "section", "chord", "sustain"):
+            self._floor_after[layout.first[kind] : layout.end[kind]] = layout.end[kind]
+
+    def limited(self, limits: NoteLimits) -> Grammar:
+        """This grammar within `limits`: where too many notes sound none begins, and none is longer than allowed."""
+        return NoteGrammar(self.layout, limits)
+
+    def start(self, batch: int) -> States:
+        """Nothing told, 4/4, silence."""
+        voices = SLOTS * _PITCHES if math.isfinite(self.limits.polyphony) else 0
+        states = np.zeros((batch, _ENDS + voices), np.int64)
+        states[:, LENGTH], states[:, TEMPO] = METRE_STEPS[COMMON_METRE], DEFAULT_TEMPO
+        return states
+
+    def masks(self, states: States, field: int, chosen: Ints) -> Bools:
+        """The legal values `[b, v]` of `field`, given the row's earlier fields."""
+        if field == WHEN:
+            return self._whens(states)
+        if field == WHO:
+            return self._whos(states, chosen[:, WHEN])
+        if field == WHAT:
+            return self._whats(states, chosen[:, WHEN], chosen[:, WHO])
+        is_note = chosen[:, WHAT] >= self.layout.first["pitch"]
+        legal = np.repeat(is_note[:, None], self.sizes[field], axis=1)
+        legal[:, 0] = ~is_note
+        if field == HOW_LONG and math.isfinite(self.limits.seconds):
+            legal[:, 2:] &= self.layout.durations[1:] <= self._longest_steps(states)[:, None]
+        return legal
+
+    def _longest_steps(self, states: States) -> NDArray[np.float64]:
+        if self.layout.is_metrical:
+            return np.asarray(self.limits.seconds * NOTE_BPM[states[:, TEMPO]] / 60 * STEPS_PER_QUARTER)
+        return np.full(len(states), self.limits.seconds * STEPS_PER_SECOND)
+
+    def _is_timed(self, states: States) -> Bools:
+        """Where rows with a time may come: in a bar, or after the prefix."""
+        first = self.body if self.layout.is_metrical else self.declaring
+        return np.asarray((states[:, STAGE] >= first) & (states[:, STAGE] < self.over))
+
+    def _whens(self, states: States) -> Bools:
+        times = np.arange(self.layout.times)
+        goes_on = self._has_more(states) | (states[:, TRACK] < states[:, TRACKS])
+        now = states[:, [TIME]]
+        legal = (times > now) | (times == now) & goes_on[:, None]
+        if self.layout.is_metrical:
+            legal &= times < states[:, [LENGTH]]
+        if math.isfinite(self.limits.polyphony):
+            has_room = states[:, [CLOCK]] + times >= self._full_until(states)[:, None]
+            legal &= has_room | (times == LONGEST_SHIFT)
+        legal &= self._is_timed(states)[:, None]
+        return np.concatenate([np.ones((len(states), 1), np.bool_), legal], axis=1)
+
+    def _full_until(self, states: States) -> Ints:
+        """The step from which one more note may sound."""
+        limit = int(self.limits.polyphony)
+        return np.asarray(np.partition(states[:, _ENDS:], -limit, axis=1)[:, -limit])
+
+    def _has_more(self, states: States) -> Bools:
+        """Whether the track of the last row can say more at its time."""
+        return np.asarray(states[:, FLOOR] < self._top(states, states[:, TRACK]))
+
+    def _top(self, states: States, who: Ints) -> Ints:
+        """The end of what a track can say; of what belongs to no track, for 0."""
+        first_end, drum_end = self.layout.end["pitch"], self.layout.end["drum"]
+        return np.where(who == 0, self.layout.end["chord"], np.where(_plays_drums(states, who), drum_end, first_end))
+
+    def _is_same(self, states: States, when: Ints) -> Bools:
+        return np.asarray(when - 1 == states[:, TIME])
+
+    def _whos(self, states: States, when: Ints) -> Bools:
+        whos, last = np.arange(SLOTS + 1), states[:, [TRACK]]
+        same = self._is_same(states, when)[:, None]
+        legal = ~same | (whos > last) | (whos == last) & self._has_more(states)[:, None]
+        legal &= whos <= states[:, [TRACKS]]
+        if math.isfinite(self.limits.polyphony):
+            legal[:, 1:] &= (states[:, CLOCK] + when - 1 >= self._full_until(states))[:, None]
+        is_none = whos == 0
+        return np.asarray(np.where(when[:, None] > 0, legal, is_none))
+
+    def _whats(self, states: States, when: Ints, who: Ints) -> Bools:
+        first, end, whats = self.layout.first, self.layout.end, np.arange(self.layout.size)
+        of_none = is_within(whats, first["tempo"], end["chord"]) & (whats != first["key"])
+        pitches, drums = (is_within(whats, first[kind], end[kind]) for kind in ("pitch", "drum"))
+        of_track = is_within(whats, first["sustain"], end["sustain"]) | np.where(
+            _plays_drums(states, who)[:, None], drums, pitches
+        )
+        legal = np.where(who[:, None] == 0, of_none, of_track)
+        again = self._is_same(states, when) & (who == states[:, TRACK])
+        legal &= ~again[:, None] | (whats >= states[:, [FLOOR]])
+        if not self.layout.is_metrical:
+            legal[:, first["wait"]] = (when == LONGEST_SHIFT + 1) & (who == 0)
+        untimed = when == 0
+        if untimed.any():
+            legal[untimed] = self._untimed(states[untimed])
+        return np.asarray(legal)
+
+    def _untimed(self, states: States) -> Bools:
+        """What may come without a time: the prefix in order, bars, the end, and after it padding."""
+        first, end = self.layout.first, self.layout.end
+        stage, legal = states[:, STAGE], np.zeros((len(states), self.layout.size), np.bool_)
+        for index, kind in enumerate(self.layout.prefix):
+            legal[stage == index, first[kind] : end[kind]] = True
+        can_declare = (stage == self.declaring) & (states[:, TRACKS] < SLOTS)
+        legal[can_declare, first["program"] : end["program"]] = True
+        legal[stage == self.body, first["end"]] = True
+        legal[stage == self.over, first["pad"]] = True
+        if self.layout.is_metrical:
+            legal[(stage == self.declaring) | (stage == self.body), first["bar"]] = True
+            legal[states[:, OPENS] > 0, first["metre"] : end["metre"]] = True
+        else:
+            legal[stage == self.declaring, first["end"]] = True
+        return legal
+
+    def advance(self, states: States, rows: NDArray[Any]) -> States:
+        """The states after `rows` `[b, f]`."""
+        after, rows = states.copy(), rows.astype(np.int64)
+        first, end = self.layout.first, self.layout.end
+        when, who, what = rows[:, WHEN], rows[:, WHO], rows[:, WHAT]
+        timed, stage = when > 0, states[:, STAGE]
+        told = ~timed & (self._stage_after[what] >= 0) & (stage < self.declaring)
+        after[:, STAGE] = np.where(told, self._stage_after[what], np.where(timed, self.body, stage))
+        after[what == first["start"], STAGE] = 1
+        after[is_within(what, first["end"], end["pad"]), STAGE] = self.over
+        program = is_within(what, first["program"], end["program"])
+        after[program, STAGE] = self.declaring
+        after[:, DRUMS] |= (program & (what == first["program"] + DRUM_KIT)).astype(np.int64) << states[:, TRACKS]
+        after[:, TRACKS] = np.minimum(states[:, TRACKS] + program, SLOTS)
+        tempo = is_within(what, first["tempo"], end["tempo"])
+        after[tempo, TEMPO] = what[tempo] - first["tempo"]
+        after[timed, TRACK], after[timed, FLOOR] = who[timed], self._floor_after[what[timed]]
+        if self.layout.is_metrical:
+            self._advance_bars(states, after, what)
+            after[timed, TIME] = when[timed] - 1
+        else:
+            after[timed, CLOCK] += when[timed] - 1
+        if math.isfinite(self.limits.polyphony):
+            self._hold(after, rows)
+        return after
+
+    def _advance_bars(self, states: States, after: States, what: Ints) -> None:
+        first, end = self.layout.first, self.layout.end
+        bar, metre = what == first["bar"], is_within(what, first["metre"], end["metre"])
+        after[:, OPENS] = bar
+        begun = bar & (states[:, STAGE] == self.body)
+        after[begun, CLOCK] += states[begun, LENGTH]
+        after[bar, STAGE] = self.body
+        after[bar, TIME] = after[bar, TRACK] = after[bar, FLOOR] = 0
+        after[metre, LENGTH] = METRE_STEPS[what[metre] - first["metre"]]
+
+    def _hold(self, after: States, rows: Ints) -> None:
+        """Note when the voices of `rows` fall silent."""
+        at = np.flatnonzero(
+            (rows[:, WHAT] >= self.layout.first["pitch"]) & (rows[:, WHO] > 0) & (rows[:, HOW_LONG] > 0)
+        )
+        voice = (rows[at, WHO] - 1) * _PITCHES + (rows[at, WHAT] - self.layout.first["pitch"]) % _PITCHES
+        start = after[at, CLOCK] + (after[at, TIME] if self.layout.is_metrical else 0)
+        after[at, _ENDS + voice] = start + self.layout.durations[rows[at, HOW_LONG] - 1]
+
+    def first_illegal(self, tokens: NDArray[Any]) -> int | None:
+        """Index of the first illegal row, values beyond the vocabulary among them."""
+        rows = np.asarray(tokens).astype(np.int64)
+        beyond = np.flatnonzero(((rows < 0) | (rows >= np.array(self.sizes))).any(axis=1))
+        known = rows[: beyond[0]] if len(beyond) else rows
+        state, states = self.start(1), []
+        for row in known:
+            states.append(state[0])
+            state = self.advance(state, row[None])
+        illegal = np.zeros(len(rows), np.bool_)
+        illegal[len(known) :] = True
+        if len(known):
+            before, at = np.array(states), np.arange(len(known))
+            for field in range(len(self.sizes)):
+                illegal[: len(known)] |= ~self.masks(before, field, known[:, :field])[at, known[:, field]]
+        return int(np.argmax(illegal)) if illegal.any() else None
+
+
+def _plays_drums(states: States, who: Ints) -> Bools:
+    return np.asarray((states[:, DRUMS] >> np.maximum(who - 1, 0) & 1 > 0) & (who > 0))

@@ -1,0 +1,81 @@
+"""Training a vocabulary: MidiTok's tokens of a corpus, merged into fewer and longer ones by Hugging Face tokenizers."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from aurl.data.store import Corpus
+from aurl.data.tokenizers.miditok_adapter import MidiTokConfig, MidiTokTokenizer
+from aurl.music.midi import write_midi
+from aurl.utils.errors import ConfigError, CorpusError
+from aurl.utils.files import make_folder, storage_errors
+from aurl.utils.progress import progress_bar
+
+Algorithm = Literal["BPE", "Unigram", "WordPiece"]
+LARGEST_VOCABULARY = 65_535
+"""Tokens are 16-bit numbers."""
+
+
+def train_tokenizer(
+    corpus: Corpus,
+    kind: str,
+    out: Path,
+    *,
+    vocabulary: int,
+    algorithm: Algorithm = "BPE",
+    pieces: int | None = None,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Learn `vocabulary` tokens from the training split (its first `pieces`), and write tokenizer.json to `out`.
+
+    Byte-pair encoding of music: Fradet et al. 2023. Raises ConfigError for a kind or a size that cannot be trained.
+    """
+    if out.suffix != ".json":
+        raise ConfigError("a tokenizer is saved as JSON", found=out.name, hint=f"name it {out.with_suffix('.json')}")
+    tokenizer = MidiTokTokenizer(MidiTokConfig(kind=kind))
+    smallest = len(tokenizer.miditok)
+    if tokenizer.miditok.is_multi_voc:
+        raise ConfigError(f"{kind} has several fields a token, which cannot be merged", hint="choose REMI or TSD")
+    if not smallest < vocabulary <= LARGEST_VOCABULARY:
+        raise ConfigError(f"{kind} alone has {smallest} tokens", found=vocabulary, hint=f"at most {LARGEST_VOCABULARY}")
+    chosen = corpus.indices("train")[:pieces]
+    if not len(chosen):
+        raise CorpusError("the corpus has no pieces in its split 'train'")
+    make_folder(out.parent)
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / f"{index}.mid" for index in chosen]
+        for file, index in zip(files, chosen, strict=True):
+            write_midi(corpus.score(int(index)), file)
+        before = _tokens_per_note(tokenizer, corpus, chosen)
+        tokenizer.miditok.train(vocab_size=vocabulary, model=algorithm, iterator=_told(tokenizer, files, quiet))
+    with storage_errors(out):
+        tokenizer.miditok.save(out)
+    trained = MidiTokTokenizer(MidiTokConfig(file=out))
+    return {
+        "tokenizer": str(out),
+        "vocabulary": len(trained.miditok),
+        "pieces": len(chosen),
+        "tokens_per_note": {"before": before, "after": _tokens_per_note(trained, corpus, chosen)},
+        "next": f"aurl train CONFIG tokenizer=miditok:{out}",
+    }
+
+
+def _told(tokenizer: MidiTokTokenizer, files: list[Path], quiet: bool) -> Iterator[list[str]]:
+    """The text of each file that the trainer reads, with a progress bar."""
+    from miditok import TokTrainingIterator
+
+    with progress_bar("reading", total=len(files), unit="pieces", quiet=quiet) as bar:
+        for text in TokTrainingIterator(tokenizer.miditok, files):
+            yield text
+            bar.advance()
+
+
+def _tokens_per_note(tokenizer: MidiTokTokenizer, corpus: Corpus, chosen: np.ndarray, most: int = 20) -> float:
+    """Of the first `most` pieces."""
+    scores = [corpus.score(int(index)) for index in chosen[:most]]
+    return sum(len(tokenizer.encode(score)) for score in scores) / max(1, sum(len(score.notes) for score in scores))
