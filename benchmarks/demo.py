@@ -72,7 +72,7 @@ def bits(out: Path, corpus: Corpus, split: str) -> float:
     """Bits per note of the demo's model on all pieces of a split."""
     model, tokenizer = load_model(out / "model")[0], EventTokenizer()
     pieces = [tokenizer.encode(corpus.score(int(index))) for index in corpus.indices(split)]
-    return bits_per_note(model, pieces, tokenizer.note_count, context=model.config.context).bits_per_note
+    return bits_per_note(model, pieces, tokenizer, context=model.config.context).bits_per_note
 
 
 def beside(

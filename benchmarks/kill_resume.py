@@ -56,7 +56,13 @@ class Batches:
         generator = np.random.default_rng([7, step])
         rows = generator.integers(-2, 3, (4, 33, 2)).cumsum(1) % np.array(MODEL.vocabulary_sizes)
         mask = np.arange(32) < generator.integers(16, 33, (4, 1))
-        return Batch(rows[:, :-1], rows[:, 1:], mask, int(mask.sum()), step // 20)
+        return Batch(
+            rows[:, :-1],
+            rows[:, 1:],
+            np.broadcast_to(mask[..., None], rows[:, 1:].shape).copy(),
+            int(mask.sum()),
+            step // 20,
+        )
 
 
 class Pipe(Callback):
@@ -72,7 +78,7 @@ class Pipe(Callback):
 
 def validate(model: torch.nn.Module) -> dict[str, float]:
     batch = Batches().batch(10**6)
-    nats = model.nll(torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets))
+    nats = model.nll(torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets), torch.from_numpy(batch.mask))
     return {"bits_per_note": float(nats.sum(-1).mean()) / math.log(2)}
 
 

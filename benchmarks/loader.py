@@ -3,8 +3,8 @@
     python benchmarks/loader.py [CORPUS_OR_PATH...] [--json]
 
 Takes a prepared corpus, or MIDI files, folders and archives, from which it prepares one in a temporary folder; the
-built-in chorales when not given any. A sample is 1,024 training tokens. The first run has no cache of lengths and
-tokenizes the split before it begins; the second finds the cache; a later epoch also finds the tokens that the data
+built-in chorales when not given any. A sample is 1,024 training tokens. The first run finds an empty token cache and
+tokenizes the split before it begins; the second finds it filled; a later epoch also finds the tokens that the data
 set keeps in memory (up to 64 MiB). Then both tokenizers encode a whole piece for one window of it, keeping nothing.
 No file is parsed while the clock runs: ours reads the score from the memory-mapped corpus, MidiTok gets a copy of a
 symusic score and preprocesses it. Times are process time; each measurement has a process of its own, whose peak
@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import resource
 import statistics
 import sys
@@ -32,6 +33,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from aurl.data.cache import Cache
 from aurl.data.corpus import PrepareConfig, build_corpus
 from aurl.data.dataset import TokenDataset
 from aurl.data.embedded import chorales_archive
@@ -58,6 +60,7 @@ def main() -> None:
         if not (path / "corpus.json").is_file():
             path = Path(folder)
             build_corpus(options.paths, path, PrepareConfig())
+        os.environ["XDG_CACHE_HOME"] = folder
         result = measure(path)
     if options.json:
         print(json.dumps(result, indent=2))
@@ -92,8 +95,7 @@ def time_epochs(path: Path) -> Figures:
     """Milliseconds for a sample, by way of TokenDataset: two epochs in new data sets, then one more in the second."""
     corpus = Corpus.open(path)
     corpus.score(0)  # builds the memory map, which is no part of tokenizing
-    for cached in corpus.cache_dir.glob("lengths-*.npy"):
-        cached.unlink()
+    Cache().clear()
     milliseconds, data = {}, None
     for name in EPOCHS:
         start = time.process_time()

@@ -1,11 +1,13 @@
 """How fast and in how much memory `aurl prepare` makes a corpus, and how fast others read the same files.
 
-    python benchmarks/prepare.py [PATH...] [--files N] [--workers 0] [--json]
+    python benchmarks/prepare.py [PATH...] [--files N] [--workers 0] [--labels chords,keys] [--json]
 
 Without PATH, the built-in chorales. With --files, N files are made of those found, each shifted in time and pitch so
 that no two are the same music. Memory is that of the whole process tree, sampled every 20 ms where there is /proc:
 `rss` counts pages that processes share once for each, `pss` once. Elsewhere it is the largest single process.
-`mido` and `pretty_midi`, where installed, parse a sample of the files in one process, and so does Aurl.
+Aurl mends, labels and deduplicates unless --labels none. MidiTok, where installed, preprocesses and tokenizes (REMI)
+a sample of the MIDI files to JSON with its own `tokenize_dataset`, in a process of its own. `mido` and `pretty_midi`
+parse a sample of the files in one process, and so does Aurl.
 """
 
 from __future__ import annotations
@@ -34,12 +36,26 @@ from aurl.utils.errors import MidiError
 
 SAMPLE_FILES = 60
 PEER_SECONDS = 20.0
+MIDITOK_FILES = 300
 RUN = """
 import json, sys
 from aurl.data.corpus import PrepareConfig, build_corpus
-out, workers, *paths = sys.argv[1:]
+out, workers, labels, *paths = sys.argv[1:]
 if __name__ == "__main__":
-    print(json.dumps(build_corpus(paths, out, PrepareConfig(workers=int(workers))).to_dict()))
+    names = [name for name in labels.split(",") if name != "none"]
+    config = PrepareConfig.parse({"workers": int(workers), "labels": names})
+    print(json.dumps(build_corpus(paths, out, config).to_dict()))
+"""
+RUN_MIDITOK = """
+import json, sys, time
+from pathlib import Path
+from miditok import REMI, TokenizerConfig
+folder, out = sys.argv[1:]
+files = sorted(Path(folder).glob("*.mid"))
+began = time.perf_counter()
+REMI(TokenizerConfig()).tokenize_dataset(files, out, verbose=False)
+seconds = time.perf_counter() - began
+print(json.dumps({"seconds": seconds, "written": len(list(Path(out).rglob("*.json"))), "files": len(files)}))
 """
 
 
@@ -49,11 +65,13 @@ def main() -> None:
     parser.add_argument("paths", nargs="*", type=Path, default=[chorales_archive()])
     parser.add_argument("--files", type=int, help="make a corpus of this many files")
     parser.add_argument("--workers", type=int, default=0, help="processes; 0 is one a core")
+    parser.add_argument("--labels", default="chords,keys", help="studies that label, or none")
     parser.add_argument("--json", action="store_true", help="print JSON only")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         paths = [multiply(options.paths, Path(folder) / "music", options.files)] if options.files else options.paths
-        figures = measure(paths, Path(folder) / "corpus", options.workers)
+        figures = measure(paths, Path(folder) / "corpus", options.workers, options.labels)
+        figures |= measure_miditok(paths, Path(folder), int(figures["files"]))
     figures |= compare(options.paths, int(figures["files"]))
     if options.json:
         print(json.dumps(figures, indent=2))
@@ -64,7 +82,7 @@ def main() -> None:
 
 
 def files_of(paths: list[Path]) -> Iterator[bytes]:
-    """The bytes of every MIDI file."""
+    """The bytes of every file of music."""
     found = Found()
     for entry in read_entries(list_inputs(paths, found).files, found):
         if isinstance(entry.content, bytes):
@@ -91,9 +109,8 @@ def multiply(paths: list[Path], folder: Path, count: int) -> Path:
     return folder
 
 
-def measure(paths: list[Path], out: Path, workers: int) -> dict[str, Any]:
-    """Speed and size of one preparation in processes of its own."""
-    command = [sys.executable, "-c", RUN, str(out), str(workers), *map(str, paths)]
+def watched(command: list[str]) -> tuple[dict[str, Any], dict[str, float], float]:
+    """What a command prints as JSON, its peaks of memory, and its seconds."""
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     peaks = {"rss": 0.0, "pss": 0.0}
@@ -105,7 +122,12 @@ def measure(paths: list[Path], out: Path, workers: int) -> dict[str, Any]:
     if process.returncode:
         raise SystemExit(process.returncode)
     assert process.stdout is not None
-    report = json.loads(process.stdout.read())
+    return json.loads(process.stdout.read().splitlines()[-1]), peaks, seconds
+
+
+def measure(paths: list[Path], out: Path, workers: int, labels: str) -> dict[str, Any]:
+    """Speed and size of one preparation in processes of its own."""
+    report, peaks, seconds = watched([sys.executable, "-c", RUN, str(out), str(workers), labels, *map(str, paths)])
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     return {
         "files": report["files"],
@@ -113,6 +135,9 @@ def measure(paths: list[Path], out: Path, workers: int) -> dict[str, Any]:
         "notes": report["notes"],
         "hours of music": report["hours"],
         "splits": report["splits"],
+        "labels": report["labels"],
+        "repaired": report["repaired"],
+        "near-duplicates": report["duplicates"],
         "seconds, start of Python included": seconds,
         "files/s": report["files"] / seconds,
         "notes/s": report["notes"] / seconds,
@@ -121,6 +146,26 @@ def measure(paths: list[Path], out: Path, workers: int) -> dict[str, Any]:
         "corpus MB": report["corpus_bytes"] / 1e6,
         "bytes/note": report["corpus_bytes"] / report["notes"],
         "processors": os.cpu_count(),
+    }
+
+
+def measure_miditok(paths: list[Path], folder: Path, count: int) -> dict[str, Any]:
+    """Speed and memory of MidiTok's own pipeline on up to MIDITOK_FILES of the files that are MIDI."""
+    try:
+        name = f"MidiTok {version('miditok')}"
+    except PackageNotFoundError:
+        return {}
+    (folder / "sample").mkdir()
+    step = max(1, count // MIDITOK_FILES)
+    for number, content in enumerate(islice(files_of(paths), 0, None, step)):
+        if content.startswith(b"MThd"):
+            (folder / "sample" / f"{number:06d}.mid").write_bytes(content)
+    command = [sys.executable, "-c", RUN_MIDITOK, str(folder / "sample"), str(folder / "tokens")]
+    report, peaks, _ = watched(command)
+    return {
+        f"{name}, files/s preprocessed and tokenized": report["files"] / report["seconds"],
+        f"{name}, files tokenized of": f"{report['written']} of {report['files']}",
+        f"{name}, peak MB, rss": peaks["rss"],
     }
 
 

@@ -78,7 +78,9 @@ def build(name: str, o: argparse.Namespace) -> tuple[nn.Module, Loss]:
             dropout=o.dropout,
         )  # fmt: skip
         ours = MusicModel(config)
-        return ours, lambda x, y: ours.nll(x[..., None], y[..., None]).mean()
+        return ours, lambda x, y: ours.nll(
+            x[..., None], y[..., None], torch.ones_like(y[..., None], dtype=torch.bool)
+        ).mean()
     if name == "minimal GPT":
         model: nn.Module = MinimalGPT(o.vocabulary, o.width, o.layers, o.heads, o.context, o.dropout)
     else:

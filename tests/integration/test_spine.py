@@ -30,7 +30,7 @@ def test_info_knows_midi_corpus_and_model(aurl: Any, corpus: Path, run: Path, pi
     for path in (piece, corpus, run, run / "checkpoints" / "step-000000020"):
         assert aurl("info", path, "--json") == 0
         kinds.append(output(capsys)["kind"])
-    assert kinds == ["midi", "corpus", "model", "model"]
+    assert kinds == ["music", "corpus", "model", "model"]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`aurl info PATH`: what a MIDI file, a corpus or a model holds."""
+"""`aurl info PATH`: what a file of music, a corpus or a model holds."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from aurl.cli.output import Json, print_facts, print_json
 
 
 def info(
-    path: Annotated[Path, typer.Argument(help="A MIDI file, a corpus folder, a run or a model folder.")],
+    path: Annotated[Path, typer.Argument(help="A file of music, a corpus folder, a run or a model folder.")],
     json: Json = False,
 ) -> None:
-    """Describe a MIDI file, a corpus or a model."""
+    """Describe a file of music, a corpus or a model."""
     from aurl.pipelines.info import describe_path
 
     title, facts = describe_path(path)

@@ -8,7 +8,22 @@ from typing import Annotated
 import typer
 
 from aurl import __version__
-from aurl.cli import config, demo, generate, info, prepare, train
+from aurl.cli import (
+    cache,
+    config,
+    demo,
+    download,
+    generate,
+    info,
+    pianoroll,
+    prepare,
+    repair,
+    report,
+    study,
+    tokenizer,
+    train,
+    transform,
+)
 from aurl.utils.errors import AurlError, Interrupted
 
 app = typer.Typer(
@@ -19,9 +34,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (prepare.prepare, info.info, train.train, generate.generate, demo.demo):
+for command in (
+    prepare.prepare,
+    info.info,
+    train.train,
+    generate.generate,
+    demo.demo,
+    repair.repair,
+    pianoroll.pianoroll,
+    download.download,
+    tokenizer.tokenizer,
+    study.study,
+    report.report,
+    transform.transform,
+):
     app.command()(command)
+app.add_typer(cache.app, name="cache")
 app.add_typer(config.app, name="config")
+app.add_typer(download.app, name="data")
 
 
 @app.callback(invoke_without_command=True)

@@ -1,9 +1,9 @@
-"""`aurl prepare PATH... --out CORPUS`: MIDI files become a corpus that training reads."""
+"""`aurl prepare PATH... --out CORPUS [key=value ...]`: music becomes a corpus that training reads."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,28 +12,51 @@ from aurl.cli.output import Json, Quiet, print_facts, print_json
 
 def prepare(
     paths: Annotated[
-        list[str], typer.Argument(help="Folders, MIDI files, .tar.gz or .zip archives; aurl:chorales is built in.")
+        list[str],
+        typer.Argument(
+            help="Folders, files of music (MIDI, MusicXML, ABC, kern), .tar.gz or .zip archives, URLs; aurl:chorales "
+            "is built in. Then key=value for settings without an option: quality.min_notes=20, transforms=[quantise]."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the corpus.")],
+    config: Annotated[Path | None, typer.Option(help="YAML file of settings; options win over it.")] = None,
     manifest: Annotated[
         Path | None, typer.Option(help="CSV with path and, where known, piece_key, split, composer, genre, title ...")
     ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 takes one a core.")] = 0,
-    valid: Annotated[float, typer.Option(min=0, max=1, help="Share of compositions held out for validation.")] = 0.05,
-    test: Annotated[float, typer.Option(min=0, max=1, help="Share of compositions held out for testing.")] = 0.0,
-    seed: Annotated[int, typer.Option(min=0, help="Decides which compositions are held out.")] = 0,
+    labels: Annotated[
+        str | None, typer.Option(help="Studies that label what nobody labelled: chords,keys (as it is) or none.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes; 0, as it is, takes one a core.")] = None,
+    engine: Annotated[str | None, typer.Option(help="local, or ray: the cluster at RAY_ADDRESS.")] = None,
+    valid: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of compositions held out for validation; 0.05.")
+    ] = None,
+    test: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of compositions held out for testing; 0.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Decides which compositions are held out; 0.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another corpus in --out.")] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Read MIDI, split it by composition, store it as Parquet. Run again to resume what was interrupted."""
-    from aurl.data.corpus import PrepareConfig
-    from aurl.pipelines.prepare import prepare_corpus
+    """Read and mend music, label it, split it by composition, store it as Parquet. Run again to resume."""
+    from aurl.data.plan import PrepareConfig
+    from aurl.pipelines.prepare import prepare_corpus, split_overrides
+    from aurl.utils.config import load_config
 
-    config = PrepareConfig.parse(
-        {"manifest": manifest, "workers": workers, "valid_fraction": valid, "test_fraction": test, "seed": seed}
-    )
-    report = prepare_corpus(paths, out, config, overwrite=overwrite, quiet=quiet).to_dict()
+    sources, overrides = split_overrides(paths)
+    options: dict[str, Any] = {
+        "manifest": manifest and str(manifest),
+        "labels": None if labels is None else [name for name in labels.split(",") if name != "none"],
+        "workers": workers,
+        "engine": engine,
+        "valid_fraction": valid,
+        "test_fraction": test,
+        "seed": seed,
+    }
+    settings = load_config(PrepareConfig, config, overrides)
+    settings = settings.merged({name: value for name, value in options.items() if value is not None})
+    report = prepare_corpus(sources, out, settings, overwrite=overwrite, quiet=quiet).to_dict()
     if json:
         print_json(report)
     else:

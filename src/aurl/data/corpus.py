@@ -1,7 +1,7 @@
-"""Preparing a corpus: MIDI files in, Parquet shards out, in bounded memory, resumable, and the same on every machine.
+"""Preparing a corpus: music in, Parquet shards out, in bounded memory, resumable, and the same on every machine.
 
 First the files are parsed in chunks, by several processes, into OUT/.partial; what is there when a run is stopped is
-not parsed again. Then, with every name and every hash known, compositions are split and the chunks become shards, in
+not parsed again. Then, with every name, hash and sketch known, compositions are split and the chunks become shards, in
 the order of the inputs. The result depends on the inputs and the settings only, not on processes or interruptions.
 """
 
@@ -16,71 +16,50 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel
 
 import aurl
 from aurl.data.chunks import (
     CHUNK_BYTES,
     CHUNK_FILES,
     Chunk,
-    Summary,
+    Outcome,
     chunk_path,
     cut_chunks,
+    journal_path,
+    keep_chunk,
     parse_chunk,
     summarise_chunk,
 )
-from aurl.data.pool import Job, available_cores, run_in_order
+from aurl.data.dedup import find_duplicates
+from aurl.data.engines import run_jobs
+from aurl.data.plan import LOCK_NAME, PARTIAL_NAME, PrepareConfig, existing_corpus, plan_hash
+from aurl.data.pool import Job, WorkerDiedError, available_cores
 from aurl.data.shards import write_shards
-from aurl.data.sources import Found, InputFile, list_inputs, read_entries
-from aurl.data.splits import Assignment, Manifest, Piece, SplitRule, assign_splits, found_manifests, given_manifest
+from aurl.data.sources import Found, list_inputs, read_entries
+from aurl.data.splits import Assignment, Piece, SplitRule, assign_splits, found_manifests, given_manifest
 from aurl.data.store import (
     CACHE_NAME,
     DESCRIPTION_NAME,
     FAILURES_NAME,
     FORMAT_VERSION,
+    REPAIRS_NAME,
     SHARDS_NAME,
     SPLITS,
-    Corpus,
     Description,
-    Failure,
     Shard,
-    read_description,
 )
-from aurl.utils.config import Config
 from aurl.utils.errors import CorpusError, Interrupted
 from aurl.utils.files import replacing, storage_errors
+from aurl.utils.folders import locked
 
-PARTIAL_NAME, PLAN_NAME = ".partial", "plan.json"
-OWN_NAMES = {DESCRIPTION_NAME, SHARDS_NAME, FAILURES_NAME, CACHE_NAME, PARTIAL_NAME}
+__all__ = ["PrepareConfig", "PrepareReport", "Progress", "build_corpus"]
+
+PLAN_NAME = "plan.json"
 ARCHIVE_RATIO = 8
-"""A guess at how far an archive of MIDI unpacks, to start no more processes than there is work for."""
-
-
-class PrepareConfig(Config):
-    """How files become a corpus."""
-
-    workers: int = Field(0, ge=0)
-    """Processes that parse; 0 takes one a core."""
-    seed: int = Field(0, ge=0)
-    """Decides which compositions are held out."""
-    valid_fraction: float = Field(0.05, ge=0, lt=1)
-    """Share of the compositions, among those no manifest places, held out for validation."""
-    test_fraction: float = Field(0.0, ge=0, lt=1)
-    """Share of the compositions, among those no manifest places, held out for testing."""
-    manifest: Path | None = None
-    """CSV with a line a file, besides the manifest.csv of the inputs themselves."""
-    min_notes: int = Field(1, ge=1)
-    """Pieces with fewer notes are left out."""
-    shard_megabytes: int = Field(256, ge=1)
-    """Size of the rows of one shard before compression."""
-
-    @model_validator(mode="after")
-    def _leaves_something_to_train_on(self) -> Self:
-        if self.valid_fraction + self.test_fraction >= 1:
-            raise ValueError("valid_fraction and test_fraction leave nothing to train on")
-        return self
+"""A guess at how far an archive of music unpacks, to start no more processes than there is work for."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +82,17 @@ class PrepareReport:
     hours: float
     splits: dict[str, int]
     files: int
-    """MIDI files found, those left out included."""
+    """Files of music found, those left out included."""
+    formats: dict[str, int]
+    """Pieces by format."""
+    labels: dict[str, dict[str, int]]
+    """By kind, pieces with labels that were given and that were detected."""
+    duplicates: int
+    """Pieces that are near-duplicates of one before them."""
+    repaired: int
+    """Pieces of files that had to be mended."""
+    repairs: dict[str, int]
+    """Files by kind of fault; each is listed in repairs.jsonl."""
     failures: dict[str, int]
     """Files left out, by reason; each is listed in failures.jsonl."""
     ignored: dict[str, int]
@@ -131,7 +120,7 @@ def build_corpus(
     overwrite: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> PrepareReport:
-    """Make the corpus `out` of every MIDI file in `paths`: folders, files and archives.
+    """Make the corpus `out` of every file of music in `paths`: folders, files and archives.
 
     A file that cannot be used is listed, and stops nothing. An interrupted run is continued by the next one with the
     same arguments. A corpus that is there already is left alone if it is the same, refused if it is another, and
@@ -161,28 +150,40 @@ class _Preparation:
         self.partial = out / PARTIAL_NAME
         self.found = Found()
         self.inputs = list_inputs(paths, self.found)
-        if not any(file.kind in ("midi", "archive") for file in self.inputs.files):
+        if not any(file.kind in ("music", "archive") for file in self.inputs.files):
             raise self._nothing_found()
         self.manifest = given_manifest(config.manifest, self.inputs) if config.manifest else None
-        self.plan = _plan(self.inputs.files, config, self.manifest)
+        self.plan = plan_hash(self.inputs.files, config, self.manifest)
         self.input_bytes = sum(file.size for file in self.inputs.files)
 
     def run(self, overwrite: bool) -> PrepareReport:
-        existing = _existing(self.out, self.plan, overwrite)
+        existing = existing_corpus(self.out, self.plan, overwrite=overwrite)
+        if existing is not None and not self.partial.exists():
+            return self._report(existing, resumed=False, unchanged=True)
+        self.out.mkdir(parents=True, exist_ok=True)
+        lock = self.out / LOCK_NAME
+        with locked(lock, work="prepares"):
+            try:
+                return self._run_alone(overwrite)
+            finally:
+                lock.unlink(missing_ok=True)
+
+    def _run_alone(self, overwrite: bool) -> PrepareReport:
+        existing = existing_corpus(self.out, self.plan, overwrite=overwrite)
         if existing is not None:
             shutil.rmtree(self.partial, ignore_errors=True)
             return self._report(existing, resumed=False, unchanged=True)
         resumed = self._start_partial(overwrite)
-        summaries, failures, files = self._parse()
+        outcome, files = self._parse()
         if not files:
             raise self._nothing_found()
-        if not summaries:
-            reason, count = Counter(failure.reason for failure in failures).most_common(1)[0]
+        if not outcome.summaries:
+            reason, count = Counter(failure.reason for failure in outcome.failures).most_common(1)[0]
             raise CorpusError(f"none of the {files} files can be used", found=f"{reason} ({count} of them)")
-        assignments = self._assign(summaries, failures)
+        assignments = self._assign(outcome)
         shards = self._write_shards(assignments)
-        description = self._describe(summaries, assignments, failures, shards, files)
-        self._publish(description, failures)
+        description = self._describe(outcome, assignments, shards, files)
+        self._publish(description, outcome)
         return self._report(description, resumed=resumed, unchanged=False)
 
     def _start_partial(self, overwrite: bool) -> bool:
@@ -198,49 +199,66 @@ class _Preparation:
             temporary.write_text(json.dumps({"plan": self.plan}))
         return any(self.partial.glob("chunk-*.arrow"))
 
-    def _parse(self) -> tuple[list[Summary], list[Failure], int]:
+    def _parse(self) -> tuple[Outcome, int]:
         """Parse what is not parsed yet; what came of every file, in order, and how many there were."""
         finished = {int(path.stem[6:]) for path in self.partial.glob("chunk-*.arrow")}
         chunks = cut_chunks(read_entries(self.inputs.files, self.found), finished)
-        summaries: list[Summary] = []
-        failures: list[Failure] = []
-        files = 0
-        for chunk in run_in_order(self._jobs(chunks), self._workers(), preload=parse_chunk.__module__):
-            good, bad = summarise_chunk(chunk_path(self.partial, chunk.number))
-            summaries += good
-            failures += bad
-            files += chunk.files
-            if self.on_progress:
-                self.on_progress(Progress(files, len(failures), chunk.position, self.input_bytes))
-        return summaries, failures, files
+        outcome, files = Outcome(), 0
+        jobs = run_jobs(self.config.engine, self._jobs(chunks), self._workers(), preload=parse_chunk.__module__)
+        try:
+            for chunk in jobs:
+                outcome.add(summarise_chunk(chunk_path(self.partial, chunk.number)))
+                files += chunk.files
+                if self.on_progress:
+                    self.on_progress(Progress(files, len(outcome.failures), chunk.position, self.input_bytes))
+        except WorkerDiedError as error:
+            raise self._with_names(error) from None
+        return outcome, files
 
     def _jobs(self, chunks: Iterator[Chunk]) -> Iterator[Job[Chunk]]:
+        piece = self.config.piece
+        for stale in self.partial.glob("reading-*"):
+            stale.unlink()
         for chunk in chunks:
-            call = partial(parse_chunk, self.partial, chunk.number, chunk.contents, self.config.min_notes)
+            journal = journal_path(self.partial, chunk.number)
+            call = partial(parse_chunk, chunk.contents, piece, journal) if chunk.contents else None
             chunk.contents = []  # the job holds them, and lets them go when it is done
-            yield Job(call if call.args[2] else None, chunk.bytes, chunk)
+            yield Job(call, chunk.bytes, chunk, partial(keep_chunk, self.partial, chunk.number))
+
+    def _with_names(self, error: WorkerDiedError) -> WorkerDiedError:
+        """The error with the files that were being read."""
+        names = [path.read_text(encoding="utf-8") for path in sorted(self.partial.glob("reading-*"))]
+        if not names:
+            return error
+        hint = "run the same command again to continue; if it happens again, leave that file out"
+        return WorkerDiedError(error.problem, found=f"while reading {' or '.join(names)}", hint=hint)
 
     def _workers(self) -> int:
         wanted = self.config.workers or available_cores()
         sizes = [file.size * (ARCHIVE_RATIO if file.kind == "archive" else 1) for file in self.inputs.files]
         return max(1, min(wanted, len(sizes) // CHUNK_FILES + sum(sizes) // CHUNK_BYTES))
 
-    def _assign(self, summaries: Sequence[Summary], failures: list[Failure]) -> list[Assignment]:
+    def _assign(self, outcome: Outcome) -> list[Assignment]:
         manifests, refused = found_manifests(self.found.manifests)
-        failures += refused
+        outcome.failures += refused
+        summaries = outcome.summaries
         if self.manifest is not None:
             manifests.insert(0, self.manifest)
             if not any(self.manifest.find(summary.source) for summary in summaries):
                 problem = f"the manifest {self.config.manifest} lists none of the files"
                 raise CorpusError(problem, found=summaries[0].source, hint="its paths are relative to its folder")
-        pieces = [Piece(summary.source, summary.note_hash) for summary in summaries]
+        clusters = find_duplicates([summary.sketch for summary in summaries]).tolist()
+        pieces = [
+            Piece(summary.source, summary.note_hash, cluster)
+            for summary, cluster in zip(summaries, clusters, strict=True)
+        ]
         config = self.config
         return assign_splits(pieces, manifests, SplitRule(config.seed, config.valid_fraction, config.test_fraction))
 
     def _nothing_found(self) -> CorpusError:
         ignored = ", ".join(f"{count} {suffix}" for suffix, count in self.found.ignored.most_common(5))
         names = ", ".join(map(str, self.inputs.roots.values()))
-        return CorpusError(f"no MIDI files in {names}", found=ignored or "nothing")
+        return CorpusError(f"no music in {names}", found=ignored or "nothing")
 
     def _write_shards(self, assignments: Sequence[Assignment]) -> list[Shard]:
         folder = self.partial / SHARDS_NAME
@@ -250,13 +268,9 @@ class _Preparation:
         return write_shards(chunks, assignments, folder, self.config.shard_megabytes << 20)
 
     def _describe(
-        self,
-        summaries: Sequence[Summary],
-        assignments: Sequence[Assignment],
-        failures: Sequence[Failure],
-        shards: list[Shard],
-        files: int,
+        self, outcome: Outcome, assignments: Sequence[Assignment], shards: list[Shard], files: int
     ) -> Description:
+        summaries = outcome.summaries
         digest = hashlib.sha256()
         for summary, assignment in zip(summaries, assignments, strict=True):
             digest.update(f"{summary.content_hash} {assignment.split}\n".encode())
@@ -270,35 +284,41 @@ class _Preparation:
             notes=sum(summary.note_count for summary in summaries),
             seconds=sum(summary.duration_seconds for summary in summaries),
             splits=dict.fromkeys(SPLITS, 0) | Counter(assignment.split for assignment in assignments),
-            failures=dict(Counter(failure.reason for failure in failures).most_common()),
+            formats=dict(Counter(summary.format for summary in summaries).most_common()),
+            labels=_nested(outcome.labels),
+            duplicates=len(summaries) - len({assignment.cluster for assignment in assignments}),
+            repaired=sum(summary.repaired for summary in summaries),
+            repairs=_files_by_fault(outcome),
+            failures=dict(Counter(failure.reason for failure in outcome.failures).most_common()),
             ignored=dict(self.found.ignored.most_common()),
             input_files=files,
             shards=shards,
         )
 
-    def _publish(self, description: Description, failures: Sequence[Failure]) -> None:
+    def _publish(self, description: Description, outcome: Outcome) -> None:
         """Put the new corpus in the place of whatever was there; corpus.json goes first and comes last."""
         (self.out / DESCRIPTION_NAME).unlink(missing_ok=True)
         for name in (SHARDS_NAME, CACHE_NAME):
             shutil.rmtree(self.out / name, ignore_errors=True)
         (self.partial / SHARDS_NAME).rename(self.out / SHARDS_NAME)
-        with replacing(self.out / FAILURES_NAME) as temporary:
-            temporary.write_text("".join(f"{failure.model_dump_json()}\n" for failure in failures), encoding="utf-8")
+        _write_lines(self.out / FAILURES_NAME, outcome.failures)
+        _write_lines(self.out / REPAIRS_NAME, outcome.repairs)
         with replacing(self.out / DESCRIPTION_NAME) as temporary:
             temporary.write_text(description.model_dump_json(indent=1), encoding="utf-8")
         shutil.rmtree(self.partial)
 
     def _report(self, description: Description, *, resumed: bool, unchanged: bool) -> PrepareReport:
         seconds = time.monotonic() - self.started
+        told = description.model_dump(
+            include={
+                "pieces", "compositions", "notes", "splits", "formats", "labels", "duplicates", "repaired", "repairs",
+                "failures", "ignored",
+            }
+        )  # fmt: skip
         return PrepareReport(
-            pieces=description.pieces,
-            compositions=description.compositions,
-            notes=description.notes,
+            **told,
             hours=description.seconds / 3600,
-            splits=description.splits,
             files=description.input_files,
-            failures=description.failures,
-            ignored=description.ignored,
             input_bytes=self.input_bytes,
             corpus_bytes=sum(shard.bytes for shard in description.shards),
             seconds=seconds,
@@ -308,49 +328,21 @@ class _Preparation:
         )
 
 
-def _existing(out: Path, plan: str, overwrite: bool) -> Description | None:
-    """The corpus that `out` holds if it is the wanted one; raises CorpusError if `out` may not be written."""
-    if out.exists() and not out.is_dir():
-        raise CorpusError(f"{out} is a file", hint="choose another folder")
-    names = {item.name for item in out.iterdir()} if out.exists() else set()
-    foreign = sorted(name for name in names - OWN_NAMES if not name.startswith(".tmp-"))
-    if foreign:
-        found = ", ".join(foreign[:5])
-        raise CorpusError(f"{out} holds what is not of a corpus", found=found, hint="choose another folder")
-    if names and not (_is_described(out) if DESCRIPTION_NAME in names else PARTIAL_NAME in names):
-        raise CorpusError(f"{out} is not empty and holds no corpus", hint="choose another folder")
-    return None if overwrite or DESCRIPTION_NAME not in names else _same_corpus(out, plan)
+def _nested(labels: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    """Counts by kind, then by origin, both in order of their names."""
+    kinds = sorted({kind for kind, _ in labels})
+    return {kind: {origin: labels[kind, origin] for of, origin in sorted(labels) if of == kind} for kind in kinds}
 
 
-def _is_described(out: Path) -> bool:
-    """Whether corpus.json is that of a corpus, of whatever format."""
-    try:
-        values = json.loads((out / DESCRIPTION_NAME).read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(values, dict) and {"format", "fingerprint"} <= values.keys()
+def _files_by_fault(outcome: Outcome) -> dict[str, int]:
+    faults = Counter(kind for repair in outcome.repairs for kind in {fault.kind for fault in repair.faults})
+    return dict(sorted(faults.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _same_corpus(out: Path, plan: str) -> Description | None:
-    """What `out` holds if it was made by the same plan; None if that is damaged and has to be made again."""
-    if read_description(out).plan != plan:
-        problem = f"{out} holds a corpus made of other inputs or with other settings"
-        raise CorpusError(problem, hint="choose another folder, or pass --overwrite")
-    try:
-        return Corpus.open(out).description
-    except CorpusError:
-        return None
-
-
-def _plan(inputs: Sequence[InputFile], config: PrepareConfig, manifest: Manifest | None) -> str:
-    """Hash of all that decides what the corpus will hold."""
-    settings = config.model_dump(mode="json", exclude={"workers", "manifest"})
-    digest = hashlib.sha256(json.dumps([FORMAT_VERSION, aurl.__version__, settings]).encode())
-    if manifest is not None:
-        digest.update(manifest.fingerprint)
-    for file in inputs:
-        digest.update(f"{file.name}\0{file.size}\0{file.modified}\0{file.problem}\n".encode())
-    return digest.hexdigest()
+def _write_lines(path: Path, rows: Sequence[BaseModel]) -> None:
+    """Write one JSON object a line."""
+    with replacing(path) as temporary:
+        temporary.write_text("".join(f"{row.model_dump_json()}\n" for row in rows), encoding="utf-8", newline="\n")
 
 
 def _read_plan(path: Path) -> str | None:

@@ -21,17 +21,25 @@ from typing import Any, Generic, TypeVar
 from aurl.utils.errors import AurlError
 
 T = TypeVar("T")
+F = TypeVar("F")
 JOBS_PER_WORKER = 3
 BYTES_IN_FLIGHT = 64 << 20
 
 
+class WorkerDiedError(AurlError):
+    """A process ended before its call did."""
+
+
 @dataclass(frozen=True)
 class Job(Generic[T]):
-    """A call to make (None: nothing to do), its weight in bytes, and what to give back once it is done."""
+    """A call to make in another process (None: nothing to do), and what to give back once it is done."""
 
     call: Callable[[], Any] | None
     bytes: int
+    """What it weighs while it waits."""
     result: T
+    keep: Callable[[Any], object] | None = None
+    """Called with what the call returned, in this process, before the result is given back."""
 
 
 def available_cores() -> int:
@@ -47,39 +55,55 @@ def run_in_order(jobs: Iterable[Job[T]], workers: int, *, preload: str) -> Itera
     """
     if workers == 1:
         for job in jobs:
-            if job.call is not None:
-                job.call()
-            yield job.result
+            yield _finish(job, None if job.call is None else job.call())
         return
     pool = ProcessPoolExecutor(workers, mp_context=_context(preload), initializer=_start_worker)
     try:
-        yield from _run(pool, jobs, workers * JOBS_PER_WORKER)
+        yield from in_order(jobs, pool.submit, Future.result, workers * JOBS_PER_WORKER, BYTES_IN_FLIGHT)
     except BrokenProcessPool:
-        raise AurlError(
-            "a worker process died",
-            found="killed, out of memory, or crashed by a file it read",
-            hint="run the same command again to continue; with one worker if it happens again",
-        ) from None
+        raise worker_died() from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _run(pool: ProcessPoolExecutor, jobs: Iterable[Job[T]], limit: int) -> Iterator[T]:
-    waiting: deque[tuple[Job[T], Future[Any] | None]] = deque()
+def in_order(
+    jobs: Iterable[Job[T]],
+    submit: Callable[[Callable[[], Any]], F],
+    wait: Callable[[F], Any],
+    most_jobs: int,
+    most_bytes: int,
+) -> Iterator[T]:
+    """Hand calls to `submit` ahead of the one that `wait` waits for, but no more than the limits allow."""
+    waiting: deque[tuple[Job[T], F | None]] = deque()
     in_flight = 0
+
+    def finish_first() -> T:
+        nonlocal in_flight
+        job, future = waiting.popleft()
+        in_flight -= job.bytes
+        return _finish(job, None if future is None else wait(future))
+
     for job in jobs:
-        waiting.append((job, None if job.call is None else pool.submit(job.call)))
+        waiting.append((job, None if job.call is None else submit(job.call)))
         in_flight += job.bytes
-        while waiting and (len(waiting) >= limit or in_flight > BYTES_IN_FLIGHT):
-            in_flight -= waiting[0][0].bytes
-            yield _finish(*waiting.popleft())
+        while waiting and (len(waiting) >= most_jobs or in_flight > most_bytes):
+            yield finish_first()
     while waiting:
-        yield _finish(*waiting.popleft())
+        yield finish_first()
 
 
-def _finish(job: Job[T], future: Future[Any] | None) -> T:
-    if future is not None:
-        future.result()
+def worker_died() -> WorkerDiedError:
+    """The error for a process that ended before its call did."""
+    return WorkerDiedError(
+        "a worker process died",
+        found="killed, out of memory, or crashed by a file it read",
+        hint="run the same command again to continue; with one worker if it happens again",
+    )
+
+
+def _finish(job: Job[T], returned: Any) -> T:
+    if job.keep is not None and job.call is not None:
+        job.keep(returned)
     return job.result
 
 

@@ -88,6 +88,7 @@ def _complete(table: pa.Table, assignments: Sequence[Assignment]) -> pa.Table:
     }
     added["split"] = pa.array([assignment.split for assignment in assignments])
     added["piece_key"] = pa.array([assignment.piece_key for assignment in assignments])
+    added["cluster"] = pa.array([assignment.cluster for assignment in assignments], pa.int64())
     added["metadata"] = pa.array([string_map(values) for values in metadata], STRING_MAP)
     columns = [added[name] if name in added else table.column(name) for name in SCHEMA.names]
     return pa.table(columns, schema=SCHEMA)

@@ -1,54 +1,46 @@
-"""MIDI files in folders and archives, one at a time and never unpacked to disk.
+"""Files of music in folders, archives and object stores, one at a time, each with the labels that lie beside it.
 
 Folders are walked in the order of names, archives in their own. A file's name is its input's name and its path inside
 it (`pop909.tar.gz/pop909/001.mid`), so it does not depend on where the input lies. What cannot be read becomes an
-entry with a problem instead of bytes. This module does not know what a MIDI file holds.
+entry with a problem instead of bytes. The labels of `001.mid` are `001.chords.json` and others of LABEL_SUFFIXES in the
+same folder; `001.cl.mid` is music of its own. This module does not know what a file of music holds.
 """
 
 from __future__ import annotations
 
-import gzip
-import lzma
+import logging
 import os
-import struct
-import tarfile
 import unicodedata
-import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, Literal, Self
+from typing import Literal
 
+from aurl.data.archives import ARCHIVE_ERRORS, Limits, Member, ReadLabel, open_tar, open_zip, too_large
+from aurl.data.labels import LABEL_SUFFIXES
+from aurl.data.remote import RemoteFile, is_remote, list_remote
+from aurl.music.io import SUFFIXES
 from aurl.music.midi import LARGEST_FILE
 from aurl.utils.errors import CorpusError
 
-MIDI_SUFFIXES = (".mid", ".midi", ".kar")
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 ARCHIVE_SUFFIXES = (*TAR_SUFFIXES, ".zip")
 MANIFEST_NAME = "manifest.csv"
 DAMAGED_ARCHIVE = "the archive is damaged or cut short"
-_ARCHIVE_ERRORS = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    ValueError,  # a name in a zip that is not UTF-8
-    EOFError,
-    NotImplementedError,  # a zip member compressed in a way Python does not know
-    RecursionError,  # a tar of more headers than members
-    OSError,
-)
-Kind = Literal["midi", "archive", "manifest", "other"]
+LARGEST_LABEL = 4 << 20
+"""Bytes; what is larger is no label."""
+LABELS_LEFT_OUT = "the labels %s are left out: %s"
+Kind = Literal["music", "label", "archive", "manifest", "other"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file on disk that is MIDI, an archive or a manifest."""
+    """A file that is music, a label, an archive or a manifest."""
 
-    path: Path
+    path: Path | RemoteFile
     name: str
     kind: Kind
     size: int = 0
@@ -58,21 +50,24 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Entry:
-    """A MIDI file to be read: its bytes, or the problem with it; `position` is how far the inputs are read by now."""
+    """A file of music: its bytes, or the problem with it; `position` is how far the inputs are read by now."""
 
     name: str
     content: bytes | str
     position: int
+    companions: Mapping[str, bytes] = field(default_factory=dict)
+    """The files of labels beside it, by suffix."""
 
     @property
     def size(self) -> int:
-        """Bytes; 0 for one with a problem."""
-        return len(self.content) if isinstance(self.content, bytes) else 0
+        """Bytes, with the labels; 0 for one with a problem."""
+        content = len(self.content) if isinstance(self.content, bytes) else 0
+        return content + sum(map(len, self.companions.values()))
 
 
 @dataclass
 class Found:
-    """What lay beside the MIDI files: manifests by the folder they describe, other files by suffix."""
+    """What lay beside the music: manifests by the folder they describe, other files by suffix."""
 
     manifests: dict[str, bytes] = field(default_factory=dict)
     ignored: Counter[str] = field(default_factory=Counter)
@@ -80,41 +75,47 @@ class Found:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a preparation reads: the paths it was given by their names, and every file of use in them, in order."""
+    """What a preparation reads: the paths and URLs it was given, by name, and every file of use in them, in order."""
 
-    roots: dict[str, Path]
+    roots: dict[str, Path | str]
     files: list[InputFile]
 
 
 def list_inputs(paths: Iterable[Path | str], found: Found) -> Inputs:
-    """Find every file of use under `paths`; raises CorpusError for a path that does not exist."""
+    """Find every file of use under `paths`, paths on disk or URLs; raises CorpusError for one that does not exist."""
     inputs = Inputs({}, [])
     names: Counter[str] = Counter()
-    for path in dict.fromkeys(Path(os.path.abspath(path)) for path in paths):  # noqa: PTH100 - resolve() follows links
+    given = (str(path) if is_remote(path) else Path(os.path.abspath(path)) for path in paths)  # noqa: PTH100 - resolve() follows links
+    for path in dict.fromkeys(given):
+        last = path.name if isinstance(path, Path) else path.rstrip("/").rpartition("/")[2]
+        names[last] += 1
+        root = clean_name(last if names[last] == 1 else f"{names[last]}/{last}")
+        if isinstance(path, str):
+            inputs.roots[root] = path
+            inputs.files.extend(_listed(path, root, found))
+            continue
         if not _exists(path):
-            raise CorpusError(f"{path} does not exist", hint="give folders, MIDI files or archives")
-        names[path.name] += 1
-        name = path.name if names[path.name] == 1 else f"{names[path.name]}/{path.name}"
-        root = clean_name(name)
+            raise CorpusError(f"{path} does not exist", hint="give folders, files of music or archives")
         inputs.roots[root] = path
         inputs.files.extend(_walk(path, root, found) if path.is_dir() else _classified(path, root, "", found))
     return inputs
 
 
 def read_entries(files: Iterable[InputFile], found: Found) -> Iterator[Entry]:
-    """Every MIDI file of `files`; fills `found` on the way."""
+    """Every file of music of `files`; fills `found` on the way."""
+    files = list(files)
+    labels = {key: file for file in files if file.kind == "label" and (key := _label_key(file.name))}
     position = 0
     for file in files:
-        if file.problem:
+        if file.problem and file.kind != "label":
             yield Entry(file.name, file.problem, position)
         elif file.kind == "archive":
             yield from _archive_entries(file, position, found)
-        else:
-            content = _file_content(file)
-            if file.kind == "midi":
-                yield Entry(file.name, content, position + file.size)
-            elif isinstance(content, bytes):
-                found.manifests[str(PurePosixPath(file.name).parent)] = content
+        elif file.kind == "music":
+            companions = _companions(file.name, lambda key: _read_label(labels.get(key)))
+            yield Entry(file.name, _file_content(file), position + file.size, companions)
+        elif file.kind == "manifest" and isinstance(content := _file_content(file), bytes):
+            found.manifests[str(PurePosixPath(file.name).parent)] = content
         position += file.size
 
 
@@ -129,6 +130,18 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except OSError as error:
         raise CorpusError(f"cannot read {path}", found=error.strerror) from None
+
+
+def _listed(url: str, root: str, found: Found) -> Iterator[InputFile]:
+    """The files of use at or below a URL."""
+    for entry in list_remote(url):
+        inside = clean_name(entry.inside)
+        kind = _kind(inside or root)
+        name = f"{root}/{inside}" if inside else root
+        if kind == "other":
+            found.ignored[_suffix(name)] += 1
+        else:
+            yield InputFile(entry.file, name, kind, entry.size, entry.modified)
 
 
 def _walk(folder: Path, root: str, found: Found, inside: str = "") -> Iterator[InputFile]:
@@ -180,8 +193,10 @@ def _kind(inside: str) -> Kind:
     name = inside.rpartition("/")[2].lower()
     if name.startswith("._"):
         return "other"  # what macOS keeps beside a file, under the same suffix
-    if name.endswith(MIDI_SUFFIXES):
-        return "midi"
+    if name.endswith(tuple(SUFFIXES)):
+        return "music"
+    if name.endswith(LABEL_SUFFIXES):
+        return "label"
     if name.endswith(ARCHIVE_SUFFIXES):
         return "archive"
     return "manifest" if name == MANIFEST_NAME and inside.count("/") <= 1 else "other"
@@ -192,9 +207,33 @@ def _suffix(name: str) -> str:
     return "._*" if path.name.startswith("._") else path.suffix.lower() or "no suffix"
 
 
-def _file_content(file: InputFile) -> bytes | str:
-    if file.size > LARGEST_FILE:
-        return _too_large(file.size)
+def _label_key(name: str) -> str | None:
+    """The name of a label with its suffix in lower case; None for what is no label."""
+    suffix = next((suffix for suffix in LABEL_SUFFIXES if name.lower().endswith(suffix)), None)
+    return None if suffix is None else name[: -len(suffix)] + suffix
+
+
+def _companions(name: str, read_label: ReadLabel) -> dict[str, bytes]:
+    """The labels of the music `name`, by suffix."""
+    stem = name[: name.rindex(".")]
+    found = ((suffix, read_label(stem + suffix)) for suffix in LABEL_SUFFIXES)
+    return {suffix: content for suffix, content in found if content is not None}
+
+
+def _read_label(file: InputFile | None) -> bytes | None:
+    if file is None:
+        return None
+    content = file.problem or _file_content(file, LARGEST_LABEL)
+    if isinstance(content, str):
+        logger.warning(LABELS_LEFT_OUT, file.name, content)
+        return None
+    return content
+
+
+def _file_content(file: InputFile, limit: int | None = None) -> bytes | str:
+    limit = LARGEST_FILE if limit is None else limit
+    if file.size > limit:
+        return too_large(file.size, limit)
     try:
         return file.path.read_bytes()
     except OSError as error:
@@ -205,92 +244,39 @@ def _unreadable(error: OSError) -> str:
     return f"cannot read the file: {error.strerror}"
 
 
-def _too_large(size: int) -> str:
-    return f"larger than {LARGEST_FILE >> 20} MB" if size > LARGEST_FILE else ""
-
-
 def _archive_entries(file: InputFile, position: int, found: Found) -> Iterator[Entry]:
-    """The MIDI files of an archive; one that is damaged ends with an entry that says so."""
-    members = _zip_members if file.name.lower().endswith(".zip") else _tar_members
+    """The music in an archive; one that is damaged ends with an entry that says so."""
+    limits = Limits(LARGEST_FILE, LARGEST_LABEL)
+
+    def key(name: str) -> str | None:
+        return _label_key(clean_name(name))
+
+    name = file.name.lower()
+    opened = (
+        open_zip(file.path, key, limits)
+        if name.endswith(".zip")
+        else open_tar(file.path, key, limits, packed=not name.endswith(".tar"))
+    )
     try:
-        for inside, content, consumed in members(file):
-            name, kind = f"{file.name}/{inside}", _kind(inside)
-            if kind == "midi":
-                yield Entry(name, content, position + consumed)
-            elif kind == "manifest" and isinstance(content, bytes):
-                found.manifests[str(PurePosixPath(name).parent)] = content
-            else:
-                found.ignored[_suffix(name)] += 1
-    except _ARCHIVE_ERRORS:
+        with opened as (members, read_label):
+            for member in members:
+                yield from _member_entries(file, member, read_label, position, found)
+    except ARCHIVE_ERRORS:
         yield Entry(file.name, DAMAGED_ARCHIVE, position + file.size)
 
 
-Member = tuple[str, bytes | str, int]
-"""Path inside the archive, bytes or problem (empty for what is of no use), bytes of the archive read by now."""
-
-
-class _StrictTarInfo(tarfile.TarInfo):
-    """A member that is refused if its header is damaged or cut; tarfile takes such a header for the end."""
-
-    @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
-        try:
-            return super().fromtarfile(archive)
-        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # unknown to typeshed
-            raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(str(error)) from None
-
-
-def _tar_members(file: InputFile) -> Iterator[Member]:
-    packed = not file.name.lower().endswith(".tar")
-    with (
-        file.path.open("rb") as raw,
-        gzip.open(raw) if packed else raw as stream,  # tarfile's own decompression takes a cut for the end
-        tarfile.open(fileobj=stream, mode="r|", tarinfo=_StrictTarInfo) as archive,
-    ):
-        while (member := archive.next()) is not None:
-            archive.members = []  # type: ignore[attr-defined]  # it would keep all it has met
-            if member.isdir():
-                continue
-            inside = clean_name(member.name)
-            content: bytes | str = ""
-            if _kind(inside) in ("midi", "manifest"):
-                content = _tar_content(archive, member)
-            yield inside, content, raw.tell()
-        while stream.read(1 << 16):  # to the checksum at the end of a gzip
-            pass
-
-
-def _tar_content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | str:
-    if not member.isfile():
-        return "a link inside an archive"
-    data: IO[bytes] | None = None if _too_large(member.size) else archive.extractfile(member)
-    return data.read() if data is not None else _too_large(member.size)
-
-
-def _zip_members(file: InputFile) -> Iterator[Member]:
-    consumed = 0
-    with zipfile.ZipFile(file.path) as archive:
-        for info in archive.infolist():
-            consumed += info.compress_size
-            inside = clean_name(info.orig_filename)
-            if inside.endswith("/"):
-                continue
-            content: bytes | str = ""
-            if _kind(inside) in ("midi", "manifest"):
-                content = _zip_content(archive, info)
-            yield inside, content, consumed
-
-
-def _zip_content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | str:
-    if info.file_size > LARGEST_FILE:
-        return _too_large(info.file_size)
-    if "\0" in info.orig_filename:
-        return "its name holds a zero byte"
-    if info.flag_bits & 1:
-        return "it needs a password"
-    try:
-        return archive.read(info)  # never more than file_size: zipfile checks
-    except _ARCHIVE_ERRORS:
-        return "it cannot be unpacked"
+def _member_entries(
+    file: InputFile, member: Member, read_label: ReadLabel, position: int, found: Found
+) -> Iterator[Entry]:
+    inside = clean_name(member.name)
+    if inside.endswith("/"):
+        return
+    name, kind = f"{file.name}/{inside}", _kind(inside)
+    if kind == "music":
+        yield Entry(name, member.read(), position + member.consumed, _companions(inside, read_label))
+    elif kind == "manifest" and isinstance(content := member.read(), bytes):
+        found.manifests[str(PurePosixPath(name).parent)] = content
+    elif kind == "other":
+        found.ignored[_suffix(name)] += 1
+    elif kind == "label" and (problem := too_large(member.size, LARGEST_LABEL)):
+        logger.warning(LABELS_LEFT_OUT, name, problem)

@@ -1,8 +1,8 @@
 """Which pieces are one composition, and which split each composition goes to.
 
-Files belong together when a manifest or their names say so, or when they hold the same notes. A composition lies in
-one split whole, or its copies would leak from training into validation. Where nothing is said, the split is a hash of
-(seed, key of the composition): adding files leaves the others where they are.
+Files belong together when a manifest or their names say so, when they hold the same notes, or when they are
+near-duplicates. A composition lies in one split whole, or its copies would leak from training into validation. Where
+nothing is said, the split is a hash of (seed, key of the composition): adding files leaves the others where they are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import io
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -28,6 +28,8 @@ VERSION = re.compile(r"[ _.-]*(\(\d+\)|\(?\bcopy\b(?: ?\(?\d+\)?)?\)?|(?<![^\W_]
 """`(1)`, `copy`, `- copy 2`, `_v2`, `version 3` at the end of a stem."""
 BESIDE = re.compile(r"(?:[ _.-]+\d{1,3}|\.[a-z]{1,3})$")
 """Endings that mark a version only where the file without them lies in the same folder: `001.cl` beside `001`."""
+TUNE = re.compile(r"\.abc(#\w+)$", re.IGNORECASE)
+"""The end of the name of one tune of a book."""
 NAMELESS = re.compile(
     r"""(?:act|audio|bk|book|cd|chapter|disc|file|midi|mov|movement|mvt|name|no|nr|number|op|opus|part|piece|pt|scene|song
     |track|tune|untitled|var|variations?|vol|volume
@@ -47,6 +49,8 @@ class Piece:
 
     source: str
     note_hash: str
+    cluster: int
+    """Equal for near-duplicates."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class Assignment:
 
     piece_key: str
     split: str
+    cluster: int = 0
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -181,7 +186,9 @@ def given_manifest(path: Path, inputs: Inputs) -> Manifest:
     places = [Place(f"{file.name}/", any_top_folder=True) for file in inputs.files if file.kind == "archive"]
     folder = path.parent.absolute()
     for name, root in inputs.roots.items():
-        if not root.is_dir():
+        if isinstance(root, str):  # a URL
+            places.append(Place(f"{name}/"))
+        elif not root.is_dir():
             places.append(Place(name, _inside(root, folder) or root.name))
         elif (below := _inside(folder, root)) is not None:
             places.append(Place(f"{name}/{below}/" if below else f"{name}/"))
@@ -211,12 +218,12 @@ def assign_splits(pieces: Sequence[Piece], manifests: Sequence[Manifest], rule: 
     """
     listings = [_find(piece.source, manifests) for piece in pieces]
     keys = [listing.piece_key or own for listing, own in zip(listings, _own_keys(pieces, listings), strict=True)]
-    groups = _join(keys, [piece.note_hash for piece in pieces])
+    groups = _join(keys, [piece.note_hash for piece in pieces], [piece.cluster for piece in pieces])
     splits = _split_groups(groups, listings, keys, rule)
     result = [Assignment("", "")] * len(pieces)
     for group, split in zip(groups, splits, strict=True):
         for index in group:
-            result[index] = Assignment(keys[group[0]], split, listings[index].metadata)
+            result[index] = Assignment(keys[group[0]], split, pieces[index].cluster, listings[index].metadata)
     return result
 
 
@@ -237,12 +244,12 @@ def _own_keys(pieces: Sequence[Piece], listings: Sequence[Listing]) -> list[str]
     for (folder, stem), listing in zip(places, listings, strict=True):
         bases = (base for base in _possible_bases(stem) if (folder, base) in known)
         name = next(bases, normalised_stem(stem))
-        is_local = listing.split or all(map(NAMELESS.fullmatch, name.split()))
+        is_local = listing.split or "#" in stem or all(map(NAMELESS.fullmatch, name.split()))
         keys.append(f"{folder}/{name}" if is_local else name)
     return keys
 
 
-def _join(*labels: Sequence[str]) -> list[list[int]]:
+def _join(*labels: Sequence[Hashable]) -> list[list[int]]:
     """Groups of indices that share a label of any kind, directly or through others; in order of their first index."""
     parents = list(range(len(labels[0])))
 
@@ -252,7 +259,7 @@ def _join(*labels: Sequence[str]) -> list[list[int]]:
         return index
 
     for kind in labels:
-        first: dict[str, int] = {}
+        first: dict[Hashable, int] = {}
         for index, label in enumerate(kind):
             one, other = sorted((root(index), root(first.setdefault(label, index))))
             parents[other] = one
@@ -284,8 +291,10 @@ def _split_groups(
 
 
 def _folder_and_stem(path: str) -> tuple[str, str]:
+    """Folder and name without its ending; a tune of a book, `jigs.abc#12`, is `jigs#12`."""
     pure = PurePosixPath(path)
-    return str(pure.parent), pure.stem
+    tune = TUNE.search(pure.name)
+    return str(pure.parent), pure.name[: tune.start()] + tune[1] if tune else pure.stem
 
 
 def _without_versions(stem: str) -> str:

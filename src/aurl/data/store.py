@@ -3,6 +3,7 @@
     corpus.json          what is in it; written last, so a folder without one holds no corpus
     shards/*.parquet     one row a piece (see `aurl.data.rows`), zstd
     failures.jsonl       files that were left out, each with its reason
+    repairs.jsonl        files that were mended, and labels that were refused: what was wrong and what was done
     cache/*.arrow        the same rows uncompressed, built at first use and memory-mapped: deleting it costs nothing
 
 DuckDB, pandas and Hugging Face datasets read the shards without Aurl. How a corpus comes about is `aurl.data.corpus`.
@@ -33,9 +34,10 @@ from aurl.music.score import Score
 from aurl.utils.errors import CorpusError, StorageError
 from aurl.utils.files import replacing
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SPLITS = ("train", "valid", "test")
-DESCRIPTION_NAME, SHARDS_NAME, CACHE_NAME, FAILURES_NAME = "corpus.json", "shards", "cache", "failures.jsonl"
+DESCRIPTION_NAME, SHARDS_NAME, CACHE_NAME = "corpus.json", "shards", "cache"
+FAILURES_NAME, REPAIRS_NAME = "failures.jsonl", "repairs.jsonl"
 ROWS_PER_BATCH = 1024
 """Rows of one memory-mapped batch: enough for few batches, little enough to build the cache in little memory."""
 PREPARE_AGAIN = "run aurl prepare again"
@@ -46,11 +48,15 @@ PIECE_FIELDS: list[pa.Field] = [
     pa.field("genre", pa.string()),
     pa.field("split", pa.string()),
     pa.field("piece_key", pa.string()),
+    pa.field("format", pa.string()),
     pa.field("content_hash", pa.string()),
     pa.field("note_count", pa.int64()),
     pa.field("duration_seconds", pa.float64()),
+    pa.field("repaired", pa.bool_()),
+    pa.field("cluster", pa.int64()),
     pa.field("metadata", STRING_MAP),
 ]
+"""What is known of a piece; pieces with the same `cluster` are near-duplicates, and lie in one split."""
 SCHEMA = pa.schema(PIECE_FIELDS + SCORE_FIELDS)
 
 
@@ -79,6 +85,16 @@ class Description(BaseModel):
     notes: int
     seconds: float
     splits: dict[str, int]
+    formats: dict[str, int]
+    """Pieces by format."""
+    labels: dict[str, dict[str, int]]
+    """By kind, pieces with labels that were given and that were detected."""
+    duplicates: int
+    """Pieces that are near-duplicates of one before them."""
+    repaired: int
+    """Pieces of files that had to be mended."""
+    repairs: dict[str, int]
+    """Files by kind of fault."""
     failures: dict[str, int]
     ignored: dict[str, int]
     input_files: int
@@ -93,6 +109,25 @@ class Failure(BaseModel):
     reason: str
     detail: str = ""
     """What was found instead, where the reason alone does not say."""
+
+
+class FaultRecord(BaseModel):
+    """One kind of fault of a file; see `aurl.music.repair.report.Fault`."""
+
+    model_config = ConfigDict(frozen=True)
+    kind: str
+    where: str
+    action: str
+    count: int = 1
+
+
+class Repair(BaseModel):
+    """A piece whose file had faults, or labels that could not be used."""
+
+    model_config = ConfigDict(frozen=True)
+    source: str
+    faults: list[FaultRecord]
+    notes_recovered: int
 
 
 class Corpus:
@@ -150,11 +185,20 @@ class Corpus:
         """Notes of each piece."""
         return self._columns["note_count"]
 
+    @property
+    def clusters(self) -> NDArray[np.int64]:
+        """The cluster of each piece; pieces that share one are near-duplicates."""
+        return self._columns["cluster"]
+
     @cached_property
     def failures(self) -> list[Failure]:
         """Files that were left out."""
-        lines = (self.path / FAILURES_NAME).read_text(encoding="utf-8").splitlines()
-        return [Failure.model_validate_json(line) for line in lines]
+        return [Failure.model_validate_json(line) for line in _lines(self.path / FAILURES_NAME)]
+
+    @cached_property
+    def repairs(self) -> list[Repair]:
+        """Pieces whose files had faults, or labels that were refused."""
+        return [Repair.model_validate_json(line) for line in _lines(self.path / REPAIRS_NAME)]
 
     @cached_property
     def cache_dir(self) -> Path:
@@ -178,7 +222,7 @@ class Corpus:
     @cached_property
     def _columns(self) -> dict[str, NDArray[Any]]:
         """The short columns, read from the shards."""
-        names = ["split", "note_count"]
+        names = ["split", "note_count", "cluster"]
         shards = [_read_columns(path, names) for path in self._shard_paths()]
         return {name: np.concatenate([shard[name] for shard in shards]) for name in names}
 
@@ -248,6 +292,14 @@ def read_description(path: Path) -> Description:
     except ValidationError as error:
         where = error.errors()[0]["loc"]
         raise CorpusError(f"{path / DESCRIPTION_NAME} is damaged", found=where, hint=PREPARE_AGAIN) from None
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a list beside the shards; JSON escapes no Unicode line breaks, so only `\\n` ends one."""
+    try:
+        return path.read_text(encoding="utf-8").split("\n")[:-1]
+    except OSError as error:
+        raise CorpusError(f"cannot read {path}", found=error.strerror, hint=PREPARE_AGAIN) from None
 
 
 def file_sha256(path: Path) -> str:

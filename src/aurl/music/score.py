@@ -8,8 +8,8 @@ knows nothing of files; `aurl.music.midi` does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from typing import Any, ClassVar, Literal, Self
 
@@ -22,6 +22,8 @@ Array = NDArray[Any]
 TextKind = Literal["marker", "lyric", "chord", "key", "section"]
 WHOLE_SCORE = -1
 """The `track` of a text that belongs to the score, not to a track."""
+TABLES_OF_TRACKS = ("notes", "controls", "pitch_bends", "texts")
+"""Fields of a Score whose rows belong to tracks."""
 SUSTAIN_PEDAL = 64
 """MIDI controller number of the sustain pedal; values from 64 up hold it down."""
 
@@ -34,13 +36,17 @@ class Table:
     ORDER: ClassVar[tuple[str, ...]]
 
     def __post_init__(self) -> None:
-        length = None
-        for name, dtype in self.DTYPES.items():
-            column = _as_column(name, getattr(self, name), dtype)
-            if length is not None and len(column) != length:
-                raise ValueError(f"{type(self).__name__}.{name} has {len(column)} values, expected {length}")
-            length = len(column)
-            object.__setattr__(self, name, column)
+        self._check(tuple(self.DTYPES))
+
+    def _check(self, names: Collection[str]) -> None:
+        """Give these columns their dtypes; raises ValueError for what does not fit."""
+        columns = self.__dict__
+        for name in names:
+            columns[name] = _as_column(name, columns[name], self.DTYPES[name])
+        length = len(self)
+        for name in names:
+            if len(columns[name]) != length:
+                raise ValueError(f"{type(self).__name__}.{name} has {len(columns[name])} values, expected {length}")
 
     @classmethod
     @cache
@@ -67,7 +73,19 @@ class Table:
 
     def take(self, rows: Array | slice) -> Self:
         """The rows that an index array, a boolean mask or a slice selects."""
-        return type(self)(**{name: getattr(self, name)[rows] for name in self.DTYPES})
+        return self._unchecked({name: column[rows] for name, column in self.columns().items()})
+
+    def replace(self, **columns: Any) -> Self:
+        """A copy with some columns changed, of which only those are checked."""
+        made = self._unchecked(self.columns() | columns)
+        made._check(columns)
+        return made
+
+    def _unchecked(self, columns: Mapping[str, Any]) -> Self:
+        """A table like this one of columns known to fit."""
+        made = object.__new__(type(self))
+        made.__dict__.update(columns)
+        return made
 
     def sorted(self) -> Self:
         """Rows ordered by `ORDER`; rows equal in all of it keep their order."""
@@ -81,7 +99,8 @@ class Table:
 
     def columns(self) -> dict[str, Array]:
         """The columns by name."""
-        return {name: getattr(self, name) for name in self.DTYPES}
+        columns = self.__dict__
+        return {name: columns[name] for name in self.DTYPES}
 
 
 def _in_order(columns: list[Array]) -> bool:
@@ -136,11 +155,11 @@ class Notes(Table):
     }  # fmt: skip
     ORDER: ClassVar[tuple[str, ...]] = ("onset", "track", "pitch", "duration", "velocity")
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _check(self, names: Collection[str]) -> None:
+        super()._check(names)
         for name in ("pitch", "velocity"):
             column = getattr(self, name)
-            if column.max(initial=0) > 127:
+            if name in names and column.max(initial=0) > 127:
                 raise ValueError(f"Notes.{name} holds {column.min()}..{column.max()}, beyond 0..127")
 
     @property
@@ -269,10 +288,18 @@ class Score:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in self.table_names():
-            object.__setattr__(self, name, getattr(self, name).sorted())
-        for table in (self.notes, self.controls, self.pitch_bends, self.texts):
-            if len(table) and table.track.max() >= len(self.tracks):
+        self._settle((*self.table_names(), "tracks"))
+
+    def _settle(self, names: Collection[str]) -> None:
+        """Sort the tables among these fields; raises ValueError where rows are of a track that is not there."""
+        for name in names:
+            table = self.__dict__[name]
+            if isinstance(table, Table):
+                self.__dict__[name] = table.sorted()
+        for name in TABLES_OF_TRACKS:
+            table = self.__dict__[name]
+            is_new = name in names or "tracks" in names
+            if is_new and len(table) and table.track.max() >= len(self.tracks):
                 raise ValueError(f"{type(table).__name__} name a track beyond the {len(self.tracks)} there are")
 
     def __eq__(self, other: object) -> bool:
@@ -285,13 +312,20 @@ class Score:
     __hash__ = None  # type: ignore[assignment]
 
     @classmethod
+    @cache
     def table_names(cls) -> tuple[str, ...]:
         """Names of the fields that are tables."""
         return tuple(f.name for f in fields(cls) if f.name not in ("ticks_per_beat", "tracks", "metadata"))
 
     def replace(self, **changes: Any) -> Score:
-        """A copy with some fields changed."""
-        return replace(self, **changes)
+        """A copy with some fields changed, of which only those are sorted and checked."""
+        values = {name: self.__dict__[name] for name in self.__dataclass_fields__}
+        if not changes.keys() <= values.keys():
+            raise TypeError(f"a Score has no {', '.join(changes.keys() - values.keys())}")
+        made = object.__new__(type(self))
+        made.__dict__.update(values | changes)
+        made._settle(changes)
+        return made
 
     @property
     def is_pitched(self) -> Array:

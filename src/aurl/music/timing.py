@@ -45,6 +45,10 @@ class TempoMap:
         tempo = np.maximum(self._tempos[at], 1)
         return np.asarray(self._times[at] + (2 * (elapsed - self._elapsed[at]) + tempo) // (2 * tempo))
 
+    def ticks_per_second(self, ticks: ArrayLike) -> Floats:
+        """The tempo in force at each tick, one number for all where it never changes."""
+        return np.asarray(self._per_second / np.maximum(self._tempos[_segment(self._times, np.asarray(ticks))], 1))
+
     def ticks_to_beats(self, ticks: ArrayLike) -> Floats:
         """Quarter notes from the start of the piece."""
         return np.asarray(np.asarray(ticks, np.int64) / self.ticks_per_beat)

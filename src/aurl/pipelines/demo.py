@@ -36,7 +36,7 @@ def run_demo(out: Path, *, steps: int | None = None, seed: int = 0, quiet: bool 
     """Prepare, train, generate, choose, compare with held-out chorales; run again, it goes on from what is there."""
     began = time.perf_counter()
     # anew each time, which takes a second: an updated Aurl may bring other chorales, or the same with another date
-    prepare_corpus(["aurl:chorales"], out / "corpus", PrepareConfig(), overwrite=True, quiet=quiet)
+    prepare_corpus(["aurl:chorales"], out / "corpus", PrepareConfig(labels=()), overwrite=True, quiet=quiet)
     corpus = Corpus.open(out / "corpus")
     trained = train_model(demo_config(out, steps), quiet=quiet)
     candidates = write_candidates(Path(trained["run"]), out / "candidates", seed, quiet=quiet)

@@ -1,4 +1,4 @@
-"""What a MIDI file, a corpus or a model holds, as nested names and values."""
+"""What a file of music, a corpus or a model holds, as nested names and values."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from aurl.data.labels import KINDS, LABEL_SUFFIXES, given_labels, source_key
 from aurl.data.store import Corpus
 from aurl.data.tokenizers import EventTokenizer, EventTokenizerConfig
 from aurl.evaluation.metrics import describe
 from aurl.evaluation.metrics.basic import pitch_class_seconds
-from aurl.music.midi import read_midi
-from aurl.music.score import Score
+from aurl.music.io import read_music
+from aurl.music.score import Score, TextKind
 from aurl.music.theory import PROGRAM_NAMES, estimate_key, key_name
 from aurl.utils.errors import ConfigError
 
@@ -21,12 +22,32 @@ from aurl.utils.errors import ConfigError
 def describe_path(path: Path) -> tuple[str, dict[str, Any]]:
     """What kind of thing `path` is, and its facts; raises the typed error of what it seems to be."""
     if not path.exists():
-        raise ConfigError(f"{path} does not exist", hint="give a MIDI file, a corpus or the folder of a model")
+        raise ConfigError(f"{path} does not exist", hint="give a file of music, a corpus or the folder of a model")
     if path.is_file():
-        return "midi", describe_score(read_midi(path))
+        return "music", describe_music(path)
     if (path / "corpus.json").is_file():
         return "corpus", describe_corpus(Corpus.open(path))
     return "model", describe_model(path)
+
+
+def describe_music(path: Path) -> dict[str, Any]:
+    """What was wrong with a file, the labels in and beside it, and its score."""
+    score, report = read_music(path)
+    beside = {suffix: path.with_name(path.stem + suffix) for suffix in LABEL_SUFFIXES}
+    companions = {suffix: file.read_bytes() for suffix, file in beside.items() if file.is_file()}
+    score, refusals = given_labels(score, path.name, companions)
+    return {
+        "repair": report.summary(),
+        "faults": [f"{fault.count} {fault.kind} ({fault.where}): {fault.action}" for fault in report.faults] or "none",
+        "labels": {kind: _labels(score, kind) for kind in KINDS if source_key(kind) in score.metadata} or "none given",
+        "labels_refused": [f"{refused.where}: {refused.reason}" for refused in refusals] or "none",
+        **describe_score(score),
+    }
+
+
+def _labels(score: Score, kind: TextKind) -> str:
+    texts = score.texts.of(kind).text
+    return f"{len(texts)} {score.metadata[source_key(kind)]}: {', '.join(texts[:8])}{' ...' * (len(texts) > 8)}"
 
 
 def describe_score(score: Score) -> dict[str, Any]:
@@ -64,10 +85,15 @@ def describe_corpus(corpus: Corpus) -> dict[str, Any]:
         "notes": told.notes,
         "hours": told.seconds / 3600,
         "splits": corpus.splits,
+        "formats": told.formats,
+        "labels": told.labels or "none",
+        "near_duplicates": told.duplicates,
+        "repaired": told.repaired,
+        "repairs": told.repairs or "none",
         "notes_per_piece": dict(zip(("5 %", "median", "95 %"), map(float, shares), strict=True)),
         "left_out": told.failures or "nothing",
         "such_as": [f"{failure.source} ({failure.reason})" for failure in corpus.failures[:5]],
-        "not_midi": told.ignored or "nothing",
+        "not_music": told.ignored or "nothing",
         "megabytes": sum(shard.bytes for shard in told.shards) / 1e6,
         "fingerprint": told.fingerprint,
     }

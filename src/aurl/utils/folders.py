@@ -107,11 +107,11 @@ def remove_stale(parent: Path) -> None:
 
 
 @contextmanager
-def locked(file: Path) -> Iterator[None]:
+def locked(file: Path, *, work: str) -> Iterator[None]:
     """Hold `file` as a lock during the block; raises StorageError if another process holds it.
 
-    A process that ends in any way lets go of it, and its children never hold it. Where the system or the file system
-    knows no locks, nothing is held.
+    `work` says in one word what its holders do: "trains". A process that ends in any way lets go of it, and its
+    children never hold it. Where the system or the file system knows no locks, nothing is held.
     """
     with storage_errors(file):
         stream = file.open("ab")
@@ -121,7 +121,7 @@ def locked(file: Path) -> Iterator[None]:
                 fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except (BlockingIOError, PermissionError):
                 raise StorageError(
-                    f"another process trains in {file.parent}", hint="wait for it, or train under another name"
+                    f"another process {work} in {file.parent}", hint="wait for it, or choose another folder"
                 ) from None
             except OSError as error:
                 logger.warning("%s cannot be locked: %s", file, error.strerror)

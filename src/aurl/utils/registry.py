@@ -1,7 +1,8 @@
 """A named set of parts that users may extend, by decorator or by entry point.
 
 A part is a config class and a builder. Members are imported by name in their package's `__init__`; a plug-in announces
-itself under the entry-point group `aurl.<kind>` and is imported only when a name is not known otherwise.
+itself under the entry-point group `aurl.<kind>` and is imported only when a name is not known otherwise. What follows
+a colon in a name (`miditok:REMI`) is for the part's config to read.
 
     OPTIMIZERS: Registry[Optimizer] = Registry("optimizers")
 
@@ -85,7 +86,7 @@ class Registry(Generic[T]):
         if isinstance(values, Config | Mapping):
             values = dict(values)
             if isinstance(values.get("name"), str):
-                return self.config_class(values["name"]), values
+                return self.config_class(values["name"].partition(":")[0]), values
         raise ConfigError(f"one of the {self.kind} needs a name", found=repr(value), hint=f"known: {self.names()}")
 
     def _part(self, name: str) -> tuple[type[Config], Callable[..., T]]:

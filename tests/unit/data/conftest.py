@@ -11,6 +11,9 @@ from aurl.data.store import Corpus
 from aurl.music.midi import midi_bytes
 from aurl.music.score import Notes, Score, Track
 
+ANY_TUNE = {"min_notes": 1, "min_seconds": 0, "min_distinct_pitches": 1}
+"""A quality that the tunes of these tests have."""
+
 
 def make_tune(number: int, length: int = 5) -> Score:
     """A score that differs for each number: its pitches spell the number in base 40."""
@@ -48,7 +51,7 @@ def finished_corpus(tmp_path_factory) -> Path:
     for number in range(10):
         (root / "music" / f"tune {number}.mid").write_bytes(midi_bytes(make_tune(number, 5 + number)))
     (root / "music" / "broken.mid").write_bytes(b"not music")
-    config = PrepareConfig(workers=1, valid_fraction=0.3)
+    config = PrepareConfig.parse({"workers": 1, "valid_fraction": 0.3, "labels": [], "quality": ANY_TUNE})
     build_corpus([root / "music"], root / "corpus", config)
     return root / "corpus"
 

@@ -1,21 +1,41 @@
+import numpy as np
 import pytest
 
 from aurl.data import chunks
-from aurl.data.chunks import chunk_path, cut_chunks, parse_chunk, read_chunk, summarise_chunk
+from aurl.data.chunks import (
+    chunk_path,
+    cut_chunks,
+    journal_path,
+    keep_chunk,
+    parse_chunk,
+    read_chunk,
+    summarise_chunk,
+)
+from aurl.data.dedup import sketch
+from aurl.data.plan import PieceConfig
 from aurl.data.sources import Entry
-from aurl.music.midi import midi_bytes
-from aurl.music.score import Notes, Score, Track
+from aurl.music.midi import midi_bytes, read_midi
+from aurl.music.score import Notes, Score, Texts, Track
+
+CONFIG = PieceConfig.parse({"labels": [], "quality": {"min_notes": 1, "min_seconds": 0, "min_distinct_pitches": 1}})
 
 
 def entries(*contents):
     return [Entry(f"{number}.mid", content, number + 1) for number, content in enumerate(contents)]
 
 
+def parse(tmp_path, *contents, config=CONFIG):
+    """The outcome of a chunk of these files, named a.mid, b.mid and so on."""
+    files = [Entry(f"{chr(97 + number)}.mid", content, 0) for number, content in enumerate(contents)]
+    keep_chunk(tmp_path, 0, parse_chunk(files, config, journal_path(tmp_path, 0)))
+    return summarise_chunk(chunk_path(tmp_path, 0))
+
+
 def test_a_chunk_ends_with_the_file_that_fills_it(monkeypatch):
     monkeypatch.setattr(chunks, "CHUNK_FILES", 3)
     monkeypatch.setattr(chunks, "CHUNK_BYTES", 10)
     cut = list(cut_chunks(entries(b"1", b"22", "bad", b"1" * 40, b"1", b"2"), finished=()))
-    assert [[name for name, _ in chunk.contents] for chunk in cut] == [
+    assert [[entry.name for entry in chunk.contents] for chunk in cut] == [
         ["0.mid", "1.mid", "2.mid"],
         ["3.mid"],
         ["4.mid", "5.mid"],
@@ -34,37 +54,47 @@ def test_finished_chunks_come_without_contents_and_move_no_border(monkeypatch):
 
 
 def test_what_came_of_each_file_is_kept(tmp_path, tune):
-    silent = midi_bytes(Score())
-    contents = [("a", tune(1)), ("b", b"x"), ("c", "too odd"), ("d", silent), ("e", tune(2, 7)), ("f", b"")]
-    parse_chunk(tmp_path, 3, contents, min_notes=1)
-    summaries, failures = summarise_chunk(chunk_path(tmp_path, 3))
-    assert [(each.source, each.note_count) for each in summaries] == [("a", 5), ("e", 7)]
-    assert summaries[0].duration_seconds == pytest.approx((4 * 240 + 200) / 960)
-    assert [each.source for each in failures] == ["b", "c", "d", "f"]
-    assert "not a MIDI file" in failures[0].reason
-    assert [each.reason for each in failures[1:3]] == ["too odd", "no notes"]
-    assert len(read_chunk(chunk_path(tmp_path, 3))) == 2
-
-
-def test_a_piece_with_too_few_notes_is_left_out(tmp_path, tune):
-    parse_chunk(tmp_path, 0, [("a", tune(1, 5)), ("b", tune(1, 6))], min_notes=6)
-    summaries, failures = summarise_chunk(chunk_path(tmp_path, 0))
-    assert [each.source for each in summaries] == ["b"]
-    assert (failures[0].reason, failures[0].detail) == ("fewer than 6 notes", "5")
+    outcome = parse(tmp_path, tune(1), b"x", "too odd", midi_bytes(Score()), tune(2, 7), b"")
+    assert [(each.source, each.note_count) for each in outcome.summaries] == [("a.mid", 5), ("e.mid", 7)]
+    first = outcome.summaries[0]
+    assert (first.format, first.repaired) == ("midi", False)
+    assert first.duration_seconds == pytest.approx((4 * 240 + 200) / 960)
+    assert np.array_equal(first.sketch, sketch(read_midi(tune(1))))
+    assert [each.source for each in outcome.failures] == ["b.mid", "c.mid", "d.mid", "f.mid"]
+    assert outcome.failures[1].reason == "too odd"
+    assert len(read_chunk(chunk_path(tmp_path, 0))) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["chunk-000000.arrow"]
 
 
 def test_a_chunk_of_nothing_but_failures_is_a_chunk(tmp_path):
-    parse_chunk(tmp_path, 0, [("a", b"?")], min_notes=1)
-    summaries, failures = summarise_chunk(chunk_path(tmp_path, 0))
-    assert (summaries, len(failures)) == ([], 1)
+    outcome = parse(tmp_path, b"?")
+    assert (outcome.summaries, len(outcome.failures)) == ([], 1)
     assert len(read_chunk(chunk_path(tmp_path, 0))) == 0
 
 
-def test_equal_music_has_equal_hashes(tmp_path, tune):
+def test_equal_music_has_equal_hashes(tmp_path):
     louder = Score(notes=Notes([0], [9], [60], [99], [0]), tracks=(Track(),))
     softer = louder.replace(notes=Notes([0], [9], [60], [9], [0]))
-    contents = [(name, midi_bytes(score)) for name, score in zip("abc", [louder, louder, softer], strict=True)]
-    parse_chunk(tmp_path, 0, contents, min_notes=1)
-    a, b, c = summarise_chunk(chunk_path(tmp_path, 0))[0]
+    a, b, c = parse(tmp_path, *map(midi_bytes, (louder, louder, softer))).summaries
     assert a.content_hash == b.content_hash != c.content_hash
     assert a.note_hash == b.note_hash == c.note_hash
+
+
+def test_labels_and_repairs_are_counted_and_kept(tmp_path, tune):
+    texts = Texts([0], [-1], ["chord"], ["Am7"])
+    labelled = midi_bytes(read_midi(tune(1)).replace(texts=texts))
+    outcome = parse(tmp_path, labelled, tune(2)[:-4], tune(3))
+    assert outcome.labels == {("chord", "given"): 1}
+    assert [(each.source, each.notes_recovered) for each in outcome.repairs] == [("b.mid", 5)]
+    assert [each.repaired for each in outcome.summaries] == [False, True, False]
+
+
+def test_the_file_that_is_read_can_be_told_while_it_is_read(tmp_path, tune, monkeypatch):
+    seen = []
+    journal = journal_path(tmp_path, 7)
+    monkeypatch.setattr(chunks, "read_entry", lambda entry, *_: seen.append((entry.name, journal.read_text())))
+    parse_chunk(entries(tune(1), tune(2)), CONFIG, journal)
+    assert seen == [("0.mid", "0.mid"), ("1.mid", "1.mid")]
+    assert not journal.exists()
+    monkeypatch.undo()
+    parse_chunk(entries(tune(1)), CONFIG, tmp_path / "nowhere" / "journal")  # on another machine

@@ -8,16 +8,22 @@ import sys
 import tarfile
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aurl.data import chunks, corpus
 from aurl.data.corpus import PrepareConfig, build_corpus
+from aurl.data.pool import WorkerDiedError
 from aurl.data.store import Corpus
+from aurl.music.midi import midi_bytes, read_midi
+from aurl.music.score import Notes, Score, Tempos, Texts, Track
 from aurl.utils.errors import AurlError, ConfigError, CorpusError, Interrupted, StorageError
 
-INLINE = PrepareConfig(workers=1)
+ANY_TUNE = {"min_notes": 1, "min_seconds": 0, "min_distinct_pitches": 1}
+INLINE = PrepareConfig.parse({"workers": 1, "labels": [], "quality": ANY_TUNE})
 
 
 def prepare(paths, out, config=INLINE, **options):
@@ -88,7 +94,7 @@ def test_the_same_files_in_a_folder_and_in_an_archive_are_the_same_music(music, 
 
 def test_two_processes_write_the_same_bytes_as_one(music, tmp_path, small_chunks):
     prepare(music, tmp_path / "one")
-    prepare(music, tmp_path / "two", PrepareConfig(workers=2))
+    prepare(music, tmp_path / "two", INLINE.merged({"workers": 2}))
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
@@ -118,11 +124,15 @@ from aurl.data.corpus import PrepareConfig, build_corpus
 
 chunks.CHUNK_FILES = 2
 
+quality = {"min_notes": 1, "min_seconds": 0, "min_distinct_pitches": 1}
+CONFIG = PrepareConfig.parse({"workers": 1, "labels": [], "quality": quality})
+
+
 def watch(progress):
     if progress.files >= 6:
         os.kill(os.getpid(), signal.SIGKILL)
 
-build_corpus([sys.argv[1]], sys.argv[2], PrepareConfig(workers=1), on_progress=watch)
+build_corpus([sys.argv[1]], sys.argv[2], CONFIG, on_progress=watch)
 """
 
 
@@ -155,15 +165,15 @@ def test_a_killed_worker_is_an_error_and_can_be_continued(music, tmp_path, small
             os.kill(child.pid, signal.SIGKILL)
 
     with pytest.raises(AurlError, match="a worker process died"):
-        prepare(music, tmp_path / "out", PrepareConfig(workers=2), on_progress=kill)
-    report = prepare(music, tmp_path / "out", PrepareConfig(workers=2))
+        prepare(music, tmp_path / "out", INLINE.merged({"workers": 2}), on_progress=kill)
+    report = prepare(music, tmp_path / "out", INLINE.merged({"workers": 2}))
     assert (report.pieces, report.resumed) == (12, True)
 
 
 def test_a_finished_corpus_is_left_alone(music, tmp_path):
     first = prepare(music, tmp_path / "out")
     before = contents(tmp_path / "out")
-    again = prepare(music, tmp_path / "out", PrepareConfig(workers=2))
+    again = prepare(music, tmp_path / "out", INLINE.merged({"workers": 2}))
     assert again.unchanged
     assert (again.pieces, again.splits, again.failures) == (first.pieces, first.splits, first.failures)
     assert contents(tmp_path / "out") == before
@@ -191,7 +201,7 @@ def test_a_corpus_of_something_else_is_kept_unless_told(music, tmp_path, tune, c
 
 def test_overwriting_leaves_the_old_corpus_until_the_new_one_is_done(music, tmp_path):
     prepare(music, tmp_path / "out")
-    other = INLINE.merged({"min_notes": 2})
+    other = INLINE.merged({"quality": {"min_notes": 2}})
     with pytest.raises(Interrupted):
         prepare(music, tmp_path / "out", other, overwrite=True, on_progress=interrupt_after(1))
     Corpus.open(tmp_path / "out").verify()
@@ -253,7 +263,7 @@ def test_a_manifest_in_another_folder_lists_other_files(folder, tmp_path):
 
 @pytest.mark.parametrize("files", [{"a.txt": b"x"}, {"a.zip": b"PK\5\6" + bytes(18)}])
 def test_an_input_without_music_is_an_error(folder, tmp_path, files):
-    with pytest.raises(CorpusError, match="no MIDI files in"):
+    with pytest.raises(CorpusError, match="no music in"):
         prepare(folder(files), tmp_path / "out")
 
 
@@ -320,4 +330,105 @@ def test_fractions_must_leave_something_to_train_on():
 
 def test_no_more_processes_are_started_than_there_is_work_for(music, tmp_path, monkeypatch):
     monkeypatch.setattr("aurl.data.pool.ProcessPoolExecutor", None)
-    assert prepare(music, tmp_path / "out", PrepareConfig(workers=8)).pieces == 12
+    assert prepare(music, tmp_path / "out", INLINE.merged({"workers": 8})).pieces == 12
+
+
+def long_tune(number, *, transposed=0, tempo=500_000):
+    """The bytes of a wandering melody of its own over a bass, as MIDI."""
+    steps = np.random.default_rng(number).integers(-4, 5, 200)
+    pitch = 66 + transposed + np.cumsum(steps) % 13
+    onset = np.arange(200) * 240
+    duration, velocity, track = (np.full(200, value) for value in (200, 80, 0))
+    voices = [Notes(onset, duration, line, velocity, track) for line in (pitch, pitch % 12 + 36)]
+    notes = Notes.join(voices)
+    return midi_bytes(Score(notes=notes, tracks=(Track(),), tempos=Tempos([0], [tempo])))
+
+
+def test_a_transposed_copy_is_never_in_another_split_even_if_a_manifest_says_so(folder, tmp_path):
+    files = {f"{name}.mid": long_tune(number) for number, name in enumerate(("alpha", "beta", "gamma"))}
+    manifest = b"path,split\nalpha.mid,train\nbeta.mid,train\ngamma.mid,valid\ndelta.mid,test\n"
+    music = folder({**files, "delta.mid": long_tune(0, transposed=3, tempo=400_000), "manifest.csv": manifest})
+    report = prepare(music, tmp_path / "out")
+    assert (report.pieces, report.compositions, report.duplicates) == (4, 3, 1)
+    made = Corpus.open(tmp_path / "out")
+    about = [made.metadata(index) for index in range(4)]
+    splits = {Path(each["source"]).stem: each["split"] for each in about}
+    assert splits == {"alpha": "test", "beta": "train", "gamma": "valid", "delta": "test"}
+
+
+def test_the_report_and_the_corpus_tell_of_repairs_labels_and_formats(folder, tmp_path):
+    labelled = midi_bytes(read_midi(long_tune(2)).replace(texts=Texts([0], [-1], ["chord"], ["Am7"])))
+    music = folder({
+        "a.mid": long_tune(1), "b.mid": labelled, "c.mid": long_tune(3)[:-30], "c.chords.json": b"{", "d.mid": b"?",
+    })  # fmt: skip
+    report = prepare(music, tmp_path / "out", PrepareConfig(workers=1))
+    assert report.formats == {"midi": 3}
+    assert report.labels == {"chord": {"detected": 2, "given": 1}, "key": {"detected": 3}}
+    assert report.repaired == 1
+    assert report.repairs["label"] == 1
+    made = Corpus.open(tmp_path / "out")
+    (repair,) = made.repairs
+    assert repair.source == "music/c.mid"
+    assert {fault.kind for fault in repair.faults} == set(report.repairs)
+    description = made.description
+    assert (description.labels, description.repaired) == (report.labels, report.repaired)
+    assert made.metadata(1)["labels.chord"] == "given: the file"
+    assert made.score(1).texts.of("chord").text.tolist() == ["Am7"]
+    table = pq.read_table(tmp_path / "out" / "shards").to_pylist()
+    assert [(row["format"], row["repaired"], row["cluster"]) for row in table] == [
+        ("midi", False, 0), ("midi", False, 1), ("midi", True, 2),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", [{"transforms": ["quantise"]}, {"labels": ["keys"]}, {"quality": {"min_notes": 2}}])
+def test_whatever_changes_pieces_changes_the_plan(music, tmp_path, change):
+    prepare(music, tmp_path / "out")
+    with pytest.raises(CorpusError, match="with other settings"):
+        prepare(music, tmp_path / "out", INLINE.merged(change))
+
+
+def test_other_code_is_another_plan(music, tmp_path, monkeypatch):
+    prepare(music, tmp_path / "out")
+    monkeypatch.setattr("aurl.data.plan.code_fingerprint", lambda: "newer")
+    with pytest.raises(CorpusError, match="with other settings"):
+        prepare(music, tmp_path / "out")
+
+
+LOCKER = """
+import sys, time
+from pathlib import Path
+from aurl.utils.folders import locked
+with locked(Path(sys.argv[1]), work="prepares"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_two_preparations_never_write_one_folder(music, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(Interrupted):
+        prepare(music, out, on_progress=interrupt_after(1))
+    with subprocess.Popen([sys.executable, "-c", LOCKER, out / ".lock"], stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(StorageError, match="another process prepares in"):
+            prepare(music, out)
+        other.kill()
+    assert prepare(music, out).resumed
+    assert not (out / ".lock").exists()
+
+
+def test_the_file_that_killed_its_worker_is_named(folder, tmp_path, small_chunks, monkeypatch):
+    music = folder({f"{name}.mid": number for number, name in enumerate("abcdef")})
+
+    def die(engine, jobs, workers, preload):
+        for job in jobs:
+            journal = job.call.args[2]
+            journal.write_text("music/c.mid")
+            raise WorkerDiedError("a worker process died", found="killed", hint="again")
+        yield
+
+    monkeypatch.setattr(corpus, "run_jobs", die)
+    with pytest.raises(WorkerDiedError, match=r"died; found: while reading music/c\.mid; .*leave that file out"):
+        prepare(music, tmp_path / "out")
+    monkeypatch.undo()
+    assert prepare(music, tmp_path / "out").pieces == 6

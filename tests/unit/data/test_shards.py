@@ -2,23 +2,29 @@ import pyarrow.parquet as pq
 import pytest
 
 from aurl.data import shards
-from aurl.data.chunks import chunk_path, parse_chunk
+from aurl.data.chunks import chunk_path, keep_chunk, parse_chunk
+from aurl.data.plan import PieceConfig
 from aurl.data.shards import write_shards
+from aurl.data.sources import Entry
 from aurl.data.splits import Assignment
 from aurl.data.store import file_sha256
 from aurl.utils.errors import StorageError
+
+CONFIG = PieceConfig.parse({"labels": [], "quality": {"min_distinct_pitches": 1}})
 
 
 @pytest.fixture
 def chunk_paths(tmp_path, tune):
     """Five chunks of three tunes; the third holds nothing but a failure."""
     for number in range(5):
-        good = [(f"{number}/{n}.mid", tune(10 * number + n, 200)) for n in range(3)]
-        parse_chunk(tmp_path, number, [("bad", b"?")] if number == 2 else good, min_notes=1)
+        good = [Entry(f"{number}/{n}.mid", tune(10 * number + n, 200), 0) for n in range(3)]
+        entries = [Entry("bad.mid", b"?", 0)] if number == 2 else good
+        keep_chunk(tmp_path, number, parse_chunk(entries, CONFIG, tmp_path / "journal"))
     return [chunk_path(tmp_path, number) for number in range(5)]
 
 
-ASSIGNMENTS = [Assignment(f"key {n}", "train", {"title": f"T{n}", "mood": "sad"} if n % 2 else {}) for n in range(12)]
+ABOUT = [{"title": f"T{n}", "mood": "sad"} if n % 2 else {} for n in range(12)]
+ASSIGNMENTS = [Assignment(f"key {n}", "train", n, about) for n, about in enumerate(ABOUT)]
 
 
 def test_rows_keep_their_order_over_shards_and_row_groups(tmp_path, chunk_paths, monkeypatch):
@@ -32,6 +38,7 @@ def test_rows_keep_their_order_over_shards_and_row_groups(tmp_path, chunk_paths,
     rows = [row for path in paths for row in pq.ParquetFile(path).read().to_pylist()]
     assert [row["source"] for row in rows] == [f"{c}/{n}.mid" for c in (0, 1, 3, 4) for n in range(3)]
     assert [row["piece_key"] for row in rows] == [f"key {n}" for n in range(12)]
+    assert [row["cluster"] for row in rows] == [*range(12)]
     assert [row["title"] for row in rows[:2]] == [None, "T1"]
     assert rows[1]["metadata"] == [{"key": "mood", "value": "sad"}]
 

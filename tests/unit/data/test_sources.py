@@ -1,5 +1,6 @@
 import gzip
 import io
+import logging
 import os
 import tarfile
 import zipfile
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aurl.data import sources
+from aurl.data import archives, sources
 from aurl.data.sources import DAMAGED_ARCHIVE, Found, clean_name, list_inputs, read_entries
 from aurl.utils.errors import CorpusError
 
@@ -270,3 +271,78 @@ def test_a_gzip_with_other_content_is_a_damaged_archive(tmp_path):
     path = tmp_path / "x.tgz"
     path.write_bytes(gzip.compress(b"not a tar" * 1000))
     assert read(path)[0] == [("x.tgz", DAMAGED_ARCHIVE)]
+
+
+LABELLED = [
+    ("set/a.chords.json", b"chords of a"),
+    ("set/a.mid", b"A"),
+    ("set/a.cl.mid", b"A.CL"),
+    ("set/a.STRUCT1.txt", b"sections of a"),
+    ("set/b.mid", b"B"),
+    ("set/ab.chords.json", b"of nothing"),
+    ("a.rn.txt", b"of another folder"),
+]
+LABELS_OF_A = {".chords.json": b"chords of a", ".struct1.txt": b"sections of a"}
+
+
+def companions(*paths):
+    """The labels of each piece by its name inside the first folder or archive, and what was ignored."""
+    found = Found()
+    entries = read_entries(list_inputs(paths, found).files, found)
+    return {entry.name.partition("/")[2]: entry.companions for entry in entries}, found.ignored
+
+
+@pytest.mark.parametrize(("name", "make"), [("x.tgz", tar_of), ("x.zip", zip_of), ("x.tar", plain_tar_of), ("", None)])
+@pytest.mark.parametrize("turn", [1, -1])
+def test_labels_lie_beside_their_piece_wherever_they_stand(tmp_path, folder, name, make, turn):
+    path = make(tmp_path / name, LABELLED[::turn]) if make else folder(dict(LABELLED))
+    expected = {"set/a.mid": LABELS_OF_A, "set/a.cl.mid": {}, "set/b.mid": {}}
+    assert companions(path) == (expected, {})
+
+
+@pytest.mark.parametrize(("name", "make"), [("x.tgz", tar_of), ("x.zip", zip_of)])
+def test_labels_of_an_archive_do_not_fill_the_memory(tmp_path, name, make, monkeypatch):
+    spooled = []
+    monkeypatch.setattr(archives, "SPOOLED_BYTES", 1)
+    temporary = archives.tempfile.SpooledTemporaryFile
+    monkeypatch.setattr(archives.tempfile, "SpooledTemporaryFile", lambda size: spooled.append(size) or temporary(size))
+    path = make(tmp_path / name, LABELLED)
+    assert companions(path)[0]["set/a.mid"] == LABELS_OF_A
+    assert spooled == ([1] if make is tar_of else [])
+
+
+@pytest.mark.parametrize(("name", "make"), [("x.tgz", tar_of), ("x.zip", zip_of), ("", None)])
+def test_a_label_too_large_is_left_out(tmp_path, folder, name, make, monkeypatch, caplog):
+    monkeypatch.setattr(sources, "LARGEST_LABEL", 11)
+    path = make(tmp_path / name, LABELLED) if make else folder(dict(LABELLED))
+    with caplog.at_level(logging.WARNING):
+        assert companions(path)[0]["set/a.mid"] == {".chords.json": b"chords of a"}
+    assert "a.STRUCT1.txt are left out: larger than" in caplog.text
+
+
+def test_a_label_that_is_no_file_stops_nothing(folder, caplog):
+    path = folder({"a.mid": b"A"})
+    os.mkfifo(path / "a.chords.json")
+    assert companions(path) == ({"a.mid": {}}, {})
+    assert "not a regular file" in caplog.text
+
+
+def test_a_label_that_changes_changes_the_inputs(folder):
+    def listed():
+        return [(file.name, file.size) for file in list_inputs([path], Found()).files]
+
+    path = folder({"a.mid": b"A", "a.chords.json": b"one"})
+    before = listed()
+    folder({"a.chords.json": b"another"})
+    assert listed() != before
+
+
+def test_labels_count_towards_the_size_of_a_chunk(folder):
+    path = folder({"a.mid": b"A", "a.chords.json": b"12345"})
+    (entry,) = read_entries(list_inputs([path], Found()).files, Found())
+    assert entry.size == 6
+
+
+@pytest.mark.parametrize("suffix", [".mid", ".kar", ".musicxml", ".mxl", ".abc", ".krn"])
+def test_every_format_that_can_be_read_is_music(folder, suffix):
+    assert read(folder({f"a{suffix}": b"A"}))[0] == [(f"music/a{suffix}", b"A")]

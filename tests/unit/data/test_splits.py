@@ -19,7 +19,7 @@ from aurl.utils.errors import CorpusError
 
 
 def pieces_of(*sources):
-    return [Piece(source, f"hash of {source}") for source in sources]
+    return [Piece(source, f"hash of {source}", number) for number, source in enumerate(sources)]
 
 
 def assign(pieces, *manifests, seed=0, valid=0.05, test=0.0):
@@ -88,11 +88,11 @@ def test_a_numbered_copy_joins_the_file_it_lies_beside():
 
 def test_pieces_of_the_same_notes_are_one_composition():
     pieces = [
-        Piece("a.mid", "x"),
-        Piece("b.mid", "y"),
-        Piece("c.mid", "x"),
-        Piece("b (1).mid", "z"),
-        Piece("d.mid", "z"),
+        Piece("a.mid", "x", 0),
+        Piece("b.mid", "y", 1),
+        Piece("c.mid", "x", 2),
+        Piece("b (1).mid", "z", 3),
+        Piece("d.mid", "z", 4),
     ]
     keys = [assignment.piece_key for assignment in assign(pieces)]
     assert keys == ["a", "b", "a", "b", "b"]
@@ -165,7 +165,7 @@ def test_a_version_beside_a_listed_file_goes_where_that_goes():
 def test_a_file_that_a_manifest_places_is_joined_by_name_in_its_folder_only():
     rows = "".join(f"{folder}/Yesterday.mid,{'test' if folder == 'a' else 'train'}\n" for folder in "abcdef")
     sources = [f"set/{folder}/Yesterday.mid" for folder in "abcdef"]
-    copies = [Piece("set/a/yesterday (1).mid", "other notes"), Piece("set/other.mid", f"hash of {sources[1]}")]
+    copies = [Piece("set/a/yesterday (1).mid", "other notes", -1), Piece("set/other.mid", f"hash of {sources[1]}", -2)]
     assigned = assign([*pieces_of(*sources), *copies], manifest(f"path,split\n{rows}"))
     assert [each.split for each in assigned] == ["test", *["train"] * 5, "test", "train"]
     assert len({each.piece_key for each in assigned}) == 6
@@ -173,7 +173,8 @@ def test_a_file_that_a_manifest_places_is_joined_by_name_in_its_folder_only():
 
 def test_a_composition_in_two_splits_of_a_manifest_is_held_out_whole():
     text = "path,split\na.mid,train\nb.mid,valid\nc.mid,test\nd.mid,extra\ne.mid,train\n"
-    pieces = [Piece(f"set/{name}.mid", notes) for name, notes in ["a1", "b1", "c2", "b2", "d3", "e3"]]
+    named = enumerate(["a1", "b1", "c2", "b2", "d3", "e3"])
+    pieces = [Piece(f"set/{name}.mid", notes, number) for number, (name, notes) in named]
     assert [each.split for each in assign(pieces, manifest(text))] == ["test"] * 4 + ["extra"] * 2
 
 
@@ -219,3 +220,17 @@ def test_a_manifest_from_elsewhere_is_relative_to_the_input(folder, tmp_path):
 def test_a_missing_manifest_is_an_error(tmp_path, folder):
     with pytest.raises(CorpusError, match="cannot read the manifest"):
         given_manifest(tmp_path / "none.csv", list_inputs([folder({"a.mid": 1})], Found()))
+
+
+def test_near_duplicates_are_one_composition_even_across_the_splits_of_a_manifest():
+    pieces = [Piece("set/song.mid", "x", 1), Piece("set/in g.mid", "y", 1), Piece("set/another.mid", "z", 2)]
+    listed = manifest("path,split\nsong.mid,train\nin g.mid,test\nanother.mid,train\n")
+    first, copy, other = assign(pieces, listed)
+    assert (first.split, copy.split, other.split) == ("test", "test", "train")
+    assert first.piece_key == copy.piece_key != other.piece_key
+    assert [each.cluster for each in (first, copy, other)] == [1, 1, 2]
+
+
+def test_the_tunes_of_a_book_are_compositions_of_their_own():
+    keys = keys_of("a/jigs.abc#1", "a/jigs.abc#2", "b/jigs.abc#2", "a/jigs.mid")
+    assert len(set(keys)) == 4

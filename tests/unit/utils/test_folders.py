@@ -177,7 +177,7 @@ def test_a_file_system_without_locks_only_warns(tmp_path, monkeypatch, caplog):
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
     monkeypatch.setattr(folders.fcntl, "lockf", refuse)
-    with locked(tmp_path / "lock"):
+    with locked(tmp_path / "lock", work="trains"):
         assert "cannot be locked" in caplog.text
 
 
