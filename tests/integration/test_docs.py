@@ -15,7 +15,10 @@ from aurl.cli import main
 from aurl.data.embedded import chorales_archive
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ["README.md", "docs/HOW_TO_TRAIN.md", "docs/HOW_TO_GENERATE.md"]
+DOCUMENTS = [
+    "README.md",
+    *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md") if "```bash" in path.read_text()),
+]
 FEW_STEPS = ["training.steps=4", "training.validate_every=2", "data.valid_pieces=2"]
 
 

@@ -15,7 +15,7 @@ from aurl.generation.generator import GeneratedPiece, GenerationConfig, Progress
 from aurl.generation.runtimes.torch_runtime import TorchRuntime
 from aurl.models.pretrained import load_model
 from aurl.music.audio import Synthesizer, require_synthesizer
-from aurl.music.midi import read_midi
+from aurl.music.io import read_music
 from aurl.music.score import Score
 from aurl.utils.config import merge
 from aurl.utils.errors import ConfigError
@@ -75,7 +75,7 @@ def generate_pieces(
     """
     began = time.perf_counter()
     output.prepare()
-    given = read_midi(prompt) if prompt is not None else None
+    given = read_music(prompt)[0] if prompt is not None else None
     network, experiment = load_model(model)
     tokenizer = TOKENIZERS.build(TOKENIZERS.parse(experiment["tokenizer"]))
     config = request(experiment.get("generation", {}), overrides or {})

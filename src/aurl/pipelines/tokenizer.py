@@ -14,7 +14,7 @@ from aurl.data.tokenizers.miditok_adapter import MidiTokConfig, MidiTokTokenizer
 from aurl.music.midi import write_midi
 from aurl.utils.errors import ConfigError, CorpusError
 from aurl.utils.files import make_folder, storage_errors
-from aurl.utils.progress import progress_bar
+from aurl.utils.progress import ProgressBar, progress_bar
 
 Algorithm = Literal["BPE", "Unigram", "WordPiece"]
 LARGEST_VOCABULARY = 65_535
@@ -43,6 +43,8 @@ def train_tokenizer(
         raise ConfigError(f"{kind} has several fields a token, which cannot be merged", hint="choose REMI or TSD")
     if not smallest < vocabulary <= LARGEST_VOCABULARY:
         raise ConfigError(f"{kind} alone has {smallest} tokens", found=vocabulary, hint=f"at most {LARGEST_VOCABULARY}")
+    from miditok import TokTrainingIterator  # there, or the tokenizer could not have been built
+
     chosen = corpus.indices("train")[:pieces]
     if not len(chosen):
         raise CorpusError("the corpus has no pieces in its split 'train'")
@@ -52,7 +54,9 @@ def train_tokenizer(
         for file, index in zip(files, chosen, strict=True):
             write_midi(corpus.score(int(index)), file)
         before = _tokens_per_note(tokenizer, corpus, chosen)
-        tokenizer.miditok.train(vocab_size=vocabulary, model=algorithm, iterator=_told(tokenizer, files, quiet))
+        with progress_bar("reading", total=len(files), unit="pieces", quiet=quiet) as bar:
+            texts = _Told(TokTrainingIterator(tokenizer.miditok, files), bar)
+            tokenizer.miditok.train(vocab_size=vocabulary, model=algorithm, iterator=texts)
     with storage_errors(out):
         tokenizer.miditok.save(out)
     trained = MidiTokTokenizer(MidiTokConfig(file=out))
@@ -65,14 +69,19 @@ def train_tokenizer(
     }
 
 
-def _told(tokenizer: MidiTokTokenizer, files: list[Path], quiet: bool) -> Iterator[list[str]]:
-    """The text of each file that the trainer reads, with a progress bar."""
-    from miditok import TokTrainingIterator
+class _Told:
+    """What the trainer reads, counted by a progress bar as it goes by."""
 
-    with progress_bar("reading", total=len(files), unit="pieces", quiet=quiet) as bar:
-        for text in TokTrainingIterator(tokenizer.miditok, files):
+    def __init__(self, texts: Any, bar: ProgressBar) -> None:
+        self.texts, self.bar = texts, bar
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for text in self.texts:
             yield text
-            bar.advance()
+            self.bar.advance()
 
 
 def _tokens_per_note(tokenizer: MidiTokTokenizer, corpus: Corpus, chosen: np.ndarray, most: int = 20) -> float:
