@@ -37,7 +37,7 @@ from rich.table import Table
 from safetensors.numpy import load_file
 from train_chords import Piece, Segment, read_pop909
 from train_keys import fit as fit_keys
-from train_keys import make_example, true_key
+from train_keys import make_examples, true_key
 
 from aurl.data.embedded import chorales_archive
 from aurl.data.labels import LABEL_SUFFIXES, given_labels
@@ -157,17 +157,17 @@ def folds(pieces: list[Piece], folder: Path) -> dict[str, float]:
 
 def key_figures(pieces: list[Piece]) -> dict[str, float]:
     """Percent of the pieces whose longest-held key is the truth, and MIREX's weighted score."""
-    pieces = [piece for piece in pieces if true_key(piece) is not None]
-    valid = [(piece.score, true_key(piece)) for piece in pieces if piece.split == "valid"]
+    single = [piece for piece in pieces if true_key(piece) is not None]
+    valid = [(piece.score, true_key(piece)) for piece in single if piece.split == "valid"]
     figures = {f"valid ({len(valid)}) {name}": value for name, value in key_scores(valid).items()}
-    examples = [make_example(piece) for piece in pieces]
+    examples = [(piece.number, make_examples(piece)) for piece in pieces]
     shipped, parts = key_study.shipped_weights, []
     for fold in range(5):
-        weights = fit_keys([each for each, piece in zip(examples, pieces, strict=True) if piece.number % 5 != fold])
+        weights = fit_keys(each for number, some in examples if number % 5 != fold for each in some)
         key_study.shipped_weights = lambda weights=weights: weights
-        parts.append(key_scores([(p.score, true_key(p)) for p in pieces if p.number % 5 == fold]))
+        parts.append(key_scores([(p.score, true_key(p)) for p in single if p.number % 5 == fold]))
     key_study.shipped_weights = shipped
-    return figures | {f"5 folds ({len(pieces)}) {name}": float(np.mean([p[name] for p in parts])) for name in parts[0]}
+    return figures | {f"5 folds ({len(single)}) {name}": float(np.mean([p[name] for p in parts])) for name in parts[0]}
 
 
 def key_scores(pieces: list[tuple[Score, tuple[int, bool]]]) -> dict[str, float]:

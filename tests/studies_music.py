@@ -24,6 +24,14 @@ def block_chords(symbols: list[str], *, beats: int = 4, ticks_per_beat: int = 48
     return Score(ticks_per_beat, notes, (Track(),))
 
 
+def lone_melody() -> Score:
+    """An octave up and down the scale, four times, a note to the beat."""
+    pitch = [72, 74, 76, 77, 79, 81, 83, 84, 83, 81, 79, 77, 76, 74] * 4
+    count = len(pitch)
+    onset, held, velocity, track = 480 * np.arange(count), np.full(count, 480), np.full(count, 80), np.zeros(count)
+    return Score(480, Notes(onset, held, pitch, velocity, track), (Track(),))
+
+
 def random_score(seed: int, *, count: int = 200, drums: bool = False) -> Score:
     """Notes anywhere in 40 beats, on two tracks, in a metre of three."""
     rng = np.random.default_rng(seed)

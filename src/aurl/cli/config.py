@@ -8,7 +8,7 @@ import typer
 
 from aurl.cli.output import print_json
 
-app = typer.Typer(help="Show a resolved configuration, or the schema of all that can be set.", no_args_is_help=True)
+app = typer.Typer(help="Show a configuration, or all that can be set.", no_args_is_help=True)
 
 
 @app.command()
@@ -16,7 +16,10 @@ def show(
     config: Annotated[str | None, typer.Argument(help="YAML file; the defaults when not given.")] = None,
     overrides: Annotated[list[str] | None, typer.Argument(help="key.sub=value, as many as you like.")] = None,
 ) -> None:
-    """Print the configuration with everything it extends, overrides applied, as YAML."""
+    """Print a resolved configuration as YAML.
+
+    What it extends is in it, and overrides are applied.
+    """
     from aurl.pipelines.experiment import ExperimentConfig
     from aurl.utils.config import dump_yaml, load_config
 

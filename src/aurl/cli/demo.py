@@ -17,7 +17,10 @@ def demo(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Prepare Bach chorales, train a small model for about two minutes, write a piece of a minute and more."""
+    """Train on built-in Bach chorales and make music of it.
+
+    A small model learns for about two minutes, and writes a piece of a minute and more.
+    """
     from aurl.pipelines.demo import run_demo
 
     result = run_demo(out, steps=steps, seed=seed, quiet=quiet)

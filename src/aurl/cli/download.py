@@ -19,7 +19,7 @@ def data() -> None:
 
 @app.command("list")
 def list_collections(json: Json = False) -> None:
-    """List the collections that `aurl download` knows, with their licences."""
+    """List what `aurl download` knows, with licences."""
     from aurl.data.catalogue import COLLECTIONS
 
     facts = {name: collection.facts() for name, collection in COLLECTIONS.items()}
@@ -36,7 +36,10 @@ def download(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Download a public collection; its licence is shown and has to be accepted."""
+    """Download a public collection of music.
+
+    Its licence is shown and has to be accepted.
+    """
     from aurl.data.catalogue import find_collection
     from aurl.pipelines.download import download_collection
     from aurl.utils.errors import ConfigError

@@ -13,7 +13,7 @@ from aurl.cli.output import Json, Quiet, print_facts, print_json
 def generate(
     model: Annotated[Path, typer.Option("--model", "-m", help="Folder of a run, a checkpoint or a model.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File (piece.mid) or, for several pieces, folder.")],
-    prompt: Annotated[Path | None, typer.Option(help="MIDI file to continue.")] = None,
+    prompt: Annotated[Path | None, typer.Option(help="File of music to continue.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Length of the piece in seconds.")] = None,
     bars: Annotated[int | None, typer.Option(min=1, help="Length of the piece in bars.")] = None,
     variations: Annotated[int | None, typer.Option("-n", min=1, help="How many pieces.")] = None,

@@ -28,7 +28,7 @@ def _lines(facts: Mapping[str, Any], indent: str) -> list[str]:
     width = max((len(str(key)) for key in facts), default=0)
     lines: list[str] = []
     for key, value in facts.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             lines += [f"{indent}{key}", *_lines(value, indent + "  ")]
         else:
             lines.append(f"{indent}{key!s:<{width}}  {_text(value)}")
@@ -40,6 +40,6 @@ def _text(value: Any) -> str:
         return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Mapping | Sequence) and not isinstance(value, str):
         return ", ".join(map(_text, value)) or "none"
     return str(value)

@@ -18,11 +18,15 @@ def pianoroll(
     keys: Annotated[bool, typer.Option("--keys", help="The 88 keys of a piano instead of all 128 pitches.")] = False,
     json: Json = False,
 ) -> None:
-    """Write what starts (onset, drums) and sounds (velocity) at each step, with the ticks and seconds of the steps."""
+    """Write a piece as tables of what starts and sounds.
+
+    They hold what starts (onset, drums) and sounds (velocity) at each step, with the ticks and seconds of the steps.
+    """
     from aurl.data.pianoroll import ALL_PITCHES, PIANO_KEYS, beat_grid, npz_bytes, piano_roll, seconds_grid
     from aurl.music.io import read_music
-    from aurl.utils.files import write_file
+    from aurl.utils.files import require_suffix, write_file
 
+    require_suffix(out, ".npz")
     score, report = read_music(path)
     starts = beat_grid(score, steps_per_beat) if seconds is None else seconds_grid(score, seconds)
     roll = piano_roll(score, starts, pitches=PIANO_KEYS if keys else ALL_PITCHES)

@@ -39,7 +39,10 @@ def prepare(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Read and mend music, label it, split it by composition, store it as Parquet. Run again to resume."""
+    """Make a corpus of music.
+
+    It is read, mended, labelled, split by composition and stored as Parquet. Run again to resume.
+    """
     from aurl.data.plan import PrepareConfig
     from aurl.pipelines.prepare import prepare_corpus, split_overrides
     from aurl.utils.config import load_config

@@ -11,7 +11,7 @@ from aurl.cli.output import Json, Quiet, print_json
 
 
 def report(
-    corpus: Annotated[Path, typer.Argument(help="Folder of the corpus.")],
+    corpus: Annotated[Path, typer.Argument(help="Folder written by `aurl prepare`.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The page; none with --json.")] = Path("report.html"),
     tokenizer: Annotated[
         list[str] | None, typer.Option(help="Count tokens of this tokenizer; may be given again.")
@@ -19,7 +19,10 @@ def report(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Describe a corpus: lengths, pitch, keys, metres, tempi, instruments, duplicates, repairs."""
+    """Describe a corpus as a page with plots.
+
+    It tells lengths, pitch, keys, metres, tempi, instruments, duplicates and repairs.
+    """
     from aurl.pipelines.report import report_corpus, write_report
 
     facts = report_corpus(corpus, tokenizer or ["event"], quiet=quiet)

@@ -18,7 +18,10 @@ def study(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Name the chords, the keys or the melody of a piece; of a corpus, count them."""
+    """Name the chords, keys or melody of a piece.
+
+    Of a corpus, they are counted.
+    """
     from aurl.pipelines.study import is_corpus, study_corpus, study_piece
     from aurl.utils.errors import ConfigError
 

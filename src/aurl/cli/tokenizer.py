@@ -20,7 +20,10 @@ def tokenizer(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Learn a vocabulary of MidiTok tokens from the training split of a corpus; train with tokenizer=miditok:FILE."""
+    """Learn a vocabulary from a corpus.
+
+    MidiTok's tokens of the training split are merged into longer ones; train with tokenizer=miditok:FILE.
+    """
     from typing import get_args
 
     from aurl.data.store import Corpus

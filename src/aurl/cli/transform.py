@@ -28,7 +28,9 @@ def transform(
     from aurl.music.midi import write_midi
     from aurl.utils.config import load_config
     from aurl.utils.errors import ConfigError
+    from aurl.utils.files import require_suffix
 
+    require_suffix(out, ".mid", ".midi")
     configs = [*load_config(StepsConfig, config).transforms, *map(parse_step, steps or [])]
     if not configs:
         raise ConfigError("no transform is named", hint=f"known: {', '.join(TRANSFORMS.names())}")

@@ -7,9 +7,11 @@ Which split a piece goes to is not known yet; `aurl.data.corpus` adds that. Runs
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -122,17 +124,38 @@ def parse_chunk(entries: list[Entry], config: PieceConfig, journal: Path) -> byt
     `journal` names the file that is being read, for as long as there is one: if this process dies, it says of what.
     """
     reading = Reading()
-    for entry in entries:
-        with suppress(OSError):  # a machine of a cluster, which has not the folder
-            journal.write_text(entry.name, encoding="utf-8", errors="replace")
-        read_entry(entry, config, reading)
-    journal.unlink(missing_ok=True)
+    with _removed_at_the_end(journal):
+        for entry in entries:
+            with suppress(OSError):  # a machine of a cluster, which has not the folder
+                journal.write_text(entry.name, encoding="utf-8", errors="replace")
+            read_entry(entry, config, reading)
     table = _table(reading.pieces).replace_schema_metadata({_OUTCOME: _outcome(reading)})
     options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, table.schema, options=options) as writer:
         writer.write_table(table)
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _removed_at_the_end(journal: Path) -> Iterator[None]:
+    """Remove the journal when the block ends, and when the process is asked to end: that is no fault of the file."""
+
+    def end(number: int, _: object) -> None:
+        journal.unlink(missing_ok=True)
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+
+    is_ours = threading.current_thread() is threading.main_thread()
+    is_ours = is_ours and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if is_ours:
+        signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        journal.unlink(missing_ok=True)
+        if is_ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def keep_chunk(folder: Path, number: int, content: bytes) -> None:

@@ -7,13 +7,14 @@ the order of the inputs. The result depends on the inputs and the settings only,
 
 from __future__ import annotations
 
-import hashlib
 import json
+import logging
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Container, Iterator, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from aurl.data.dedup import find_duplicates
 from aurl.data.engines import run_jobs
 from aurl.data.plan import LOCK_NAME, PARTIAL_NAME, PrepareConfig, existing_corpus, plan_hash
 from aurl.data.pool import Job, WorkerDiedError, available_cores
-from aurl.data.shards import write_shards
+from aurl.data.shards import fingerprint, write_shards
 from aurl.data.sources import Found, list_inputs, read_entries
 from aurl.data.splits import Assignment, Piece, SplitRule, assign_splits, found_manifests, given_manifest
 from aurl.data.store import (
@@ -52,14 +53,19 @@ from aurl.data.store import (
     Shard,
 )
 from aurl.utils.errors import CorpusError, Interrupted
-from aurl.utils.files import replacing, storage_errors
+from aurl.utils.files import make_folder, replacing, storage_errors
 from aurl.utils.folders import locked
 
 __all__ = ["PrepareConfig", "PrepareReport", "Progress", "build_corpus"]
 
-PLAN_NAME = "plan.json"
+PLAN_NAME, CRASHES_NAME = "plan.json", "crashes.json"
+CRASHES_OF_A_FILE, CRASHES_OF_A_RUN = 2, 20
+"""After so many deaths of its process a file is left out; after so many in all a run is given up."""
+CRASHED = "it crashed the process that read it"
 ARCHIVE_RATIO = 8
 """A guess at how far an archive of music unpacks, to start no more processes than there is work for."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -148,8 +154,8 @@ class _Preparation:
         self.started = time.monotonic()
         self.out, self.config, self.on_progress = out, config, on_progress
         self.partial = out / PARTIAL_NAME
-        self.found = Found()
-        self.inputs = list_inputs(paths, self.found)
+        self.listed = self.found = Found()
+        self.inputs = list_inputs(paths, self.listed)
         if not any(file.kind in ("music", "archive") for file in self.inputs.files):
             raise self._nothing_found()
         self.manifest = given_manifest(config.manifest, self.inputs) if config.manifest else None
@@ -160,7 +166,7 @@ class _Preparation:
         existing = existing_corpus(self.out, self.plan, overwrite=overwrite)
         if existing is not None and not self.partial.exists():
             return self._report(existing, resumed=False, unchanged=True)
-        self.out.mkdir(parents=True, exist_ok=True)
+        make_folder(self.out)
         lock = self.out / LOCK_NAME
         with locked(lock, work="prepares"):
             try:
@@ -191,7 +197,7 @@ class _Preparation:
         plan_path = self.partial / PLAN_NAME
         if self.partial.is_dir() and _read_plan(plan_path) != self.plan:
             if not overwrite and plan_path.exists():
-                problem = f"{self.out} holds an unfinished preparation of other inputs or with other settings"
+                problem = f"{self.out} holds an unfinished preparation of other inputs, settings or version"
                 raise CorpusError(problem, hint="choose another folder, or pass --overwrite")
             shutil.rmtree(self.partial)
         self.partial.mkdir(parents=True, exist_ok=True)
@@ -200,37 +206,61 @@ class _Preparation:
         return any(self.partial.glob("chunk-*.arrow"))
 
     def _parse(self) -> tuple[Outcome, int]:
-        """Parse what is not parsed yet; what came of every file, in order, and how many there were."""
+        """What came of every file, in order, and how many there were; a process that a file kills is replaced."""
+        for left in reversed(range(CRASHES_OF_A_RUN)):
+            try:
+                return self._parse_rest(self._count_crashes())
+            except WorkerDiedError as error:
+                names = self._being_read()
+                if not names or not left:
+                    raise self._with_names(error, names) from None
+                logger.warning("a process died while reading %s", " or ".join(names))
+        raise AssertionError
+
+    def _parse_rest(self, crashes: Counter[str]) -> tuple[Outcome, int]:
+        """Parse what is not parsed yet."""
         finished = {int(path.stem[6:]) for path in self.partial.glob("chunk-*.arrow")}
+        self.found = deepcopy(self.listed)
         chunks = cut_chunks(read_entries(self.inputs.files, self.found), finished)
         outcome, files = Outcome(), 0
-        jobs = run_jobs(self.config.engine, self._jobs(chunks), self._workers(), preload=parse_chunk.__module__)
-        try:
-            for chunk in jobs:
-                outcome.add(summarise_chunk(chunk_path(self.partial, chunk.number)))
-                files += chunk.files
-                if self.on_progress:
-                    self.on_progress(Progress(files, len(outcome.failures), chunk.position, self.input_bytes))
-        except WorkerDiedError as error:
-            raise self._with_names(error) from None
+        jobs = self._jobs(chunks, {name for name, count in crashes.items() if count >= CRASHES_OF_A_FILE})
+        done = run_jobs(self.config.engine, jobs, self._workers(), preload=parse_chunk.__module__)
+        for chunk in done:
+            outcome.add(summarise_chunk(chunk_path(self.partial, chunk.number)))
+            files += chunk.files
+            if self.on_progress:
+                self.on_progress(Progress(files, len(outcome.failures), chunk.position, self.input_bytes))
         return outcome, files
 
-    def _jobs(self, chunks: Iterator[Chunk]) -> Iterator[Job[Chunk]]:
-        piece = self.config.piece
-        for stale in self.partial.glob("reading-*"):
-            stale.unlink()
+    def _jobs(self, chunks: Iterator[Chunk], crashing: Container[str]) -> Iterator[Job[Chunk]]:
         for chunk in chunks:
-            journal = journal_path(self.partial, chunk.number)
-            call = partial(parse_chunk, chunk.contents, piece, journal) if chunk.contents else None
+            contents = [replace(each, content=CRASHED) if each.name in crashing else each for each in chunk.contents]
             chunk.contents = []  # the job holds them, and lets them go when it is done
+            journal = journal_path(self.partial, chunk.number)
+            call = partial(parse_chunk, contents, self.config.piece, journal) if contents else None
             yield Job(call, chunk.bytes, chunk, partial(keep_chunk, self.partial, chunk.number))
 
-    def _with_names(self, error: WorkerDiedError) -> WorkerDiedError:
+    def _count_crashes(self) -> Counter[str]:
+        """How often each file was being read when its process died, in this run and those before."""
+        path = self.partial / CRASHES_NAME
+        crashes = Counter(json.loads(path.read_bytes()) if path.exists() else {})
+        crashes.update(self._being_read())
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(crashes))
+        for journal in self.partial.glob("reading-*"):
+            journal.unlink()
+        return crashes
+
+    def _being_read(self) -> list[str]:
+        """The files whose reading did not end."""
+        return [path.read_text(encoding="utf-8") for path in sorted(self.partial.glob("reading-*"))]
+
+    def _with_names(self, error: WorkerDiedError, names: Sequence[str]) -> WorkerDiedError:
         """The error with the files that were being read."""
-        names = [path.read_text(encoding="utf-8") for path in sorted(self.partial.glob("reading-*"))]
         if not names:
-            return error
-        hint = "run the same command again to continue; if it happens again, leave that file out"
+            hint = 'in a script of your own, call build_corpus below `if __name__ == "__main__":`; else run it again'
+            return WorkerDiedError(error.problem, found="before it read anything", hint=hint)
+        hint = "run the same command again to continue, with fewer workers if memory is short"
         return WorkerDiedError(error.problem, found=f"while reading {' or '.join(names)}", hint=hint)
 
     def _workers(self) -> int:
@@ -271,14 +301,11 @@ class _Preparation:
         self, outcome: Outcome, assignments: Sequence[Assignment], shards: list[Shard], files: int
     ) -> Description:
         summaries = outcome.summaries
-        digest = hashlib.sha256()
-        for summary, assignment in zip(summaries, assignments, strict=True):
-            digest.update(f"{summary.content_hash} {assignment.split}\n".encode())
         return Description(
             format=FORMAT_VERSION,
             aurl=aurl.__version__,
             plan=self.plan,
-            fingerprint=digest.hexdigest(),
+            fingerprint=fingerprint(self.partial / SHARDS_NAME / shard.name for shard in shards),
             pieces=len(summaries),
             compositions=len({assignment.piece_key for assignment in assignments}),
             notes=sum(summary.note_count for summary in summaries),
@@ -298,6 +325,8 @@ class _Preparation:
     def _publish(self, description: Description, outcome: Outcome) -> None:
         """Put the new corpus in the place of whatever was there; corpus.json goes first and comes last."""
         (self.out / DESCRIPTION_NAME).unlink(missing_ok=True)
+        for left in self.out.glob(".tmp-*"):  # by a run that was killed here
+            left.unlink()
         for name in (SHARDS_NAME, CACHE_NAME):
             shutil.rmtree(self.out / name, ignore_errors=True)
         (self.partial / SHARDS_NAME).rename(self.out / SHARDS_NAME)

@@ -7,6 +7,9 @@ pieces are in use at a time that each is augmented and tokenized about once an e
 its tokens come from a cache (`aurl.data.token_cache`). Any number of processes that read batches in any order therefore
 see one stream, and resuming needs the number of the step alone.
 
+A window that begins inside a piece begins with the tokenizer's preamble (tracks, tempo, metre), as windows do where a
+model is scored or writes a long piece; what is given there is not learned.
+
 Windows are planned by the lengths of pieces as they are. A piece that is augmented may have more or fewer tokens: its
 windows lie at the same share of its length, no longer than planned.
 """
@@ -50,7 +53,7 @@ class Batch:
     targets: Ints
     """int64[b, t, f]"""
     mask: NDArray[np.bool_]
-    """bool[b, t, f], False at padding and where a field follows from those before it."""
+    """bool[b, t, f], False at padding, in preambles and where a field follows from those before it."""
     notes: int
     """Notes that begin in the targets that count."""
     epoch: int
@@ -119,14 +122,16 @@ class TokenDataset:
         plan = self._plan(epoch)
         rows = plan.batches[index]
         columns = (plan.pieces[rows].tolist(), plan.places[rows].tolist(), plan.lengths[rows].tolist())
-        windows = [self._window(epoch, *row) for row in zip(*columns, strict=True)]
+        windows, known = zip(*(self._window(epoch, *row) for row in zip(*columns, strict=True)), strict=True)
         lengths = np.array([len(window) - 1 for window in windows])
         tokens = np.empty((len(windows), lengths.max() + 1, len(self.tokenizer.vocabulary.pad)), np.int64)
         tokens[:] = self.tokenizer.vocabulary.pad
         for row, window in zip(tokens, windows, strict=True):
             row[: len(window)] = window
         notes = sum(self.tokenizer.note_count(window[1:]) for window in windows)
-        mask = (np.arange(lengths.max()) < lengths[:, None])[..., None] & self.tokenizer.field_mask(tokens[:, 1:])
+        at = np.arange(1, lengths.max() + 1)
+        counts = (at >= np.array(known)[:, None]) & (at <= lengths[:, None])
+        mask = counts[..., None] & self.tokenizer.field_mask(tokens[:, 1:])
         return Batch(tokens[:, :-1], tokens[:, 1:], mask, notes, epoch)
 
     def locate(self, step: int) -> tuple[int, int]:
@@ -163,13 +168,19 @@ class TokenDataset:
             rng=np.random.default_rng([self.seed, epoch]),
         )
 
-    def _window(self, epoch: int, piece: int, place: float, length: int) -> Tokens:
-        """The tokens at `place` of a piece as it is in an epoch, one more than the `length` targets at most."""
+    def _window(self, epoch: int, piece: int, place: float, length: int) -> tuple[Tokens, int]:
+        """The tokens at `place` of a piece as it is in an epoch, one more than the `length` targets at most.
+
+        And how many of them are its preamble, which is given: as evaluation and generation read windows.
+        """
         tokens, bars = self._piece(piece, epoch)
         first = first_token(place, len(tokens), length)
         if self.windows == "adaptive":
             first = at_bar(first, bars, len(tokens), length)
-        return tokens[first : first + length + 1]
+            known = self.tokenizer.known(tokens, first, first + length + 1)
+            first = max(0, first + 1 - max(1, known))  # the last row of the preamble in place of the bar line
+        stop = first + length + 1
+        return self.tokenizer.window(tokens, first, stop), self.tokenizer.known(tokens, first, stop)
 
     def _piece(self, piece: int, epoch: int | None = None) -> EncodedPiece:
         """Piece number `piece` of the split as it is in an epoch, or in none; those used last stay in memory."""

@@ -3,10 +3,10 @@
 A piece is known by two lines through all its instruments: the highest pitch of each onset and the lowest, unless a
 note beyond still sounds. Only intervals count, so neither key nor tempo matters. Duplicates are found in three steps.
 MinHash (Broder 1997) keeps `SLOTS` runs of `RUN` intervals of each line with the place where each first comes; pieces
-equal in two slots meet (locality-sensitive hashing, Indyk and Motwani 1998). Of those, pieces are candidates whose slots
-agree *at the same place* often enough, which the formulas that a style shares do not. Candidates are confirmed by
-aligning the beginnings of both lines, note by note. A tune harmonised twice is two pieces: its lowest lines differ.
-Drums are not heard, and a piece of few runs is nobody's duplicate.
+equal in two slots meet (locality-sensitive hashing, Indyk and Motwani 1998). Those are candidates whose slots agree *at
+the same place* often enough, which the formulas that a style shares do not. Candidates are confirmed by aligning the
+beginnings of both lines, note by note. A tune harmonised twice is two pieces: its lowest lines differ. Drums are not
+heard, and a piece of few runs is nobody's duplicate.
 """
 
 from __future__ import annotations
@@ -37,17 +37,21 @@ MAX_NOTES = 1 << 15
 """Notes of a piece that are looked at, from its beginning; bounds time and memory."""
 MIN_AGREEMENT = 0.1
 """Share of the slots that agree in candidates."""
-MIN_ALIGNED = 0.45
+MIN_ALIGNED = 0.38
 """Share of both lines that is aligned in duplicates, in the line with less."""
-MIN_ALIGNED_ALONE = 0.52
-"""The same where all is one voice: the two lines are one, and say less than two."""
+MIN_ALIGNED_ALONE = 0.55
+"""The same where a piece is of one voice: its two lines are one, and say less than two."""
+ONE_VOICE = 0.5
+"""Share of the lines of a piece of one voice that is aligned with each other."""
 SAME_PLACE = 0.06
 """How far apart, as a share of the line, runs may lie and be at the same place."""
 BAND_STEPS = (1, 2, 3)
 """Slots i and i + step of the highest line make a band: pieces equal in both meet."""
 NEIGHBOURS = 8
 """Of many pieces equal in a band, each meets this many that follow."""
-ASKED = 4
+JOIN_SHARE = 0.9
+"""Of what duplicates have at least, what members of two clusters that are joined have on average."""
+ASKED = 8
 """Members of a cluster that are aligned with those of another before the two are joined."""
 PAIRS_AT_ONCE = 1 << 12
 CODES_AT_ONCE = 1 << 22
@@ -68,8 +72,8 @@ def sketch(score: Score) -> Sketch:
 def find_duplicates(sketches: Sequence[Sketch]) -> Ints:
     """The cluster of each piece, numbered from 0 as they appear; which pieces share one depends on no order.
 
-    Clusters are joined from the most alike pair down, and only where their members are duplicates on average, so that
-    pieces are not chained together by what is common to many.
+    Clusters are joined from the most alike pair down, and only where their members are alike on average, so that pieces
+    are not chained together by what is common to many.
     """
     if not len(sketches):
         return np.zeros(0, np.int64)
@@ -84,7 +88,7 @@ def find_duplicates(sketches: Sequence[Sketch]) -> Ints:
 
 
 def agreement(first: Slots, second: Slots) -> NDArray[np.float64]:
-    """Share of the slots that agree in the pieces of each row, uint32[n, 2 * SLOTS]; those empty in both do not count."""
+    """Share of the slots, but for those empty in both, that agree in the pieces of each row; uint32[n, 2 * SLOTS]."""
     mask = np.uint32((1 << PLACE_BITS) - 1)
     apart = np.abs((first & mask).astype(np.int32) - (second & mask).astype(np.int32))
     equal = (first >> PLACE_BITS == second >> PLACE_BITS) & (apart <= SAME_PLACE * mask)
@@ -94,14 +98,15 @@ def agreement(first: Slots, second: Slots) -> NDArray[np.float64]:
 
 def likeness(first: Steps, second: Steps) -> float:
     """How much of two pieces is aligned, uint8[2, STEPS] each, as a multiple of what duplicates have at least."""
-    of_one = all(np.array_equal(*piece) for piece in (first, second))
-    least = MIN_ALIGNED_ALONE if of_one else MIN_ALIGNED
-    shares = (_aligned(*lines) for lines in zip(first[:1] if of_one else first, second, strict=False))
-    return min(shares) / least
+    share = min(_aligned(*lines) for lines in zip(first, second, strict=True))
+    if share < MIN_ALIGNED:
+        return share / MIN_ALIGNED
+    of_one = max(_aligned(*first), _aligned(*second)) >= ONE_VOICE
+    return share / (MIN_ALIGNED_ALONE if of_one else MIN_ALIGNED)
 
 
 def _aligned(first: Steps, second: Steps) -> float:
-    """Share of two lines that is one subsequence of pairs of intervals (bit-parallel: Hyyro 2004, equation 3)."""
+    """Share of two lines that is one subsequence of pairs of intervals (bit-parallel: Hyyro 2004)."""
     one, other = (line[:-1][line[1:] > 0].astype(int) << 7 | line[1:][line[1:] > 0] for line in (first, second))
     if not len(one) or not len(other):
         return 0.0
@@ -124,7 +129,7 @@ def _alike_pairs(slots: Slots, steps: Steps) -> Ints:
         pair = np.stack(np.divmod(codes[start : start + PAIRS_AT_ONCE], len(slots)), axis=1)
         pairs.append(pair[agreement(slots[pair[:, 0]], slots[pair[:, 1]]) >= MIN_AGREEMENT])
     candidates = np.concatenate(pairs)
-    alike = np.array([likeness(steps[first], steps[second]) for first, second in candidates])
+    alike = np.array([likeness(steps[first], steps[second]) for first, second in candidates.tolist()])
     order = np.lexsort((candidates[:, 1], candidates[:, 0], -alike))
     return np.asarray(candidates[order[alike[order] >= 1]])
 
@@ -167,11 +172,11 @@ def _clusters(steps: Steps, pairs: Ints) -> Ints:
 
 
 def _joinable(steps: Steps, one: list[int], other: list[int]) -> bool:
-    """Whether the members of two clusters are duplicates on average."""
+    """Whether the members of two clusters are alike on average."""
     if len(one) == len(other) == 1:
         return True
     asked = product(sorted(one)[:ASKED], sorted(other)[:ASKED])
-    return bool(np.mean([likeness(steps[first], steps[second]) for first, second in asked]) >= 1)
+    return bool(np.mean([likeness(steps[first], steps[second]) for first, second in asked]) >= JOIN_SHARE)
 
 
 def outer_lines(notes: Notes) -> tuple[Ints, Ints]:

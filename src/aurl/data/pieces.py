@@ -25,7 +25,7 @@ from aurl.music.io import SUFFIXES, read_all, sniff
 from aurl.music.repair.report import Fault, RepairReport
 from aurl.music.score import Score
 from aurl.studies import STUDIES, Study
-from aurl.utils.errors import AurlError, MidiError
+from aurl.utils.errors import AurlError, MidiError, MissingExtraError
 
 FILE_SECONDS = 120.0
 """Processor time after which a file is given up."""
@@ -50,23 +50,27 @@ class Reading:
     repairs: list[Repair] = field(default_factory=list)
 
 
-class _TooSlowError(Exception):
-    """A file took longer than FILE_SECONDS."""
+class _TooSlowError(BaseException):
+    """A file took longer than FILE_SECONDS; not an Exception, as libraries that read notation catch any of those."""
 
 
 def read_entry(entry: Entry, config: PieceConfig, reading: Reading) -> None:
-    """Add what the file `entry` holds to `reading`; nothing in a file raises but a missing extra."""
+    """Add what the file `entry` holds to `reading`; nothing in a file raises."""
     if isinstance(entry.content, str):
         reading.failures.append(Failure(source=entry.name, reason=entry.content))
         return
+    before = len(reading.pieces)
     try:
         with _time_limit(FILE_SECONDS):
             _read(entry, entry.content, config, reading)
     except MidiError as error:
-        reading.failures.append(_failure(entry.name, error))
-    except _TooSlowError:
-        reason = f"not read within {FILE_SECONDS:g} seconds"
-        reading.pieces[:] = [piece for piece in reading.pieces if piece.source.partition("#")[0] != entry.name]
+        reading.failures.append(_failure(entry.name, entry.name, error))
+    except MissingExtraError as error:
+        reading.failures.append(Failure(source=entry.name, reason=str(error)))
+    except (_TooSlowError, MemoryError) as error:
+        is_slow = isinstance(error, _TooSlowError)
+        reason = f"not read within {FILE_SECONDS:g} seconds" if is_slow else "too large for the memory there is"
+        del reading.pieces[before:]
         reading.failures.append(Failure(source=entry.name, reason=reason))
 
 
@@ -81,7 +85,7 @@ def _read(entry: Entry, content: bytes, config: PieceConfig, reading: Reading) -
         try:
             score = apply_transforms(given, config.transforms)
         except MidiError as error:
-            reading.failures.append(_failure(source, error))
+            reading.failures.append(_failure(source, entry.name, error))
             continue
         if reason := refusal(score, config.quality, sum(fault.count for fault in report.faults)):
             reading.failures.append(Failure(source=source, reason=reason))
@@ -108,16 +112,15 @@ def _repair(source: str, report: RepairReport, refused: list[Fault]) -> Repair:
     return Repair(source=source, faults=faults, notes_recovered=report.notes_recovered)
 
 
-def _failure(source: str, error: AurlError) -> Failure:
-    """The error without the file's name, so that equal reasons can be counted."""
-    name = re.escape(source.partition("#")[0])
-    reason = re.sub(rf"{name}(#\w+)?", "the file", error.problem)
+def _failure(source: str, name: str, error: AurlError) -> Failure:
+    """The error without the name of the file, so that equal reasons can be counted."""
+    reason = re.sub(rf"{re.escape(name)}(#\w+)?", "the file", error.problem)
     return Failure(source=source, reason=reason, detail="" if error.found is None else str(error.found))
 
 
 @contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise _TooSlowError after so much processor time, where the system and the thread have signals."""
+    """Raise _TooSlowError after so much processor time, and until it gets through, where there are such signals."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -126,7 +129,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
         raise _TooSlowError
 
     before: Callable[..., object] | int | None = signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_PROF, seconds, 1.0)  # again and again: a bare `except:` may swallow it
     try:
         yield
     finally:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -33,6 +34,8 @@ from aurl.data.store import (
     Description,
     read_description,
 )
+from aurl.music.io import SUFFIXES
+from aurl.music.notation.library import LIBRARIES
 from aurl.studies import STUDIES
 from aurl.utils.config import Config
 from aurl.utils.errors import CorpusError
@@ -83,15 +86,24 @@ class PrepareConfig(PieceConfig):
         return PieceConfig(**{name: getattr(self, name) for name in PieceConfig.model_fields})
 
 
-def plan_hash(inputs: Iterable[InputFile], config: PrepareConfig, manifest: Manifest | None) -> str:
+def plan_hash(inputs: Sequence[InputFile], config: PrepareConfig, manifest: Manifest | None) -> str:
     """Hash of all that decides what the corpus will hold."""
     settings = config.model_dump(mode="json", exclude={"workers", "engine", "manifest"})
     digest = hashlib.sha256(json.dumps([FORMAT_VERSION, aurl.__version__, code_fingerprint(), settings]).encode())
+    if any(SUFFIXES.get(PurePosixPath(file.name.lower()).suffix, "midi") != "midi" for file in inputs):
+        digest.update(json.dumps([_version(name) for name in LIBRARIES]).encode())
     if manifest is not None:
         digest.update(manifest.fingerprint)
     for file in inputs:
         digest.update(f"{file.name}\0{file.size}\0{file.modified}\0{file.problem}\n".encode())
     return digest.hexdigest()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 @cache
@@ -131,7 +143,7 @@ def _is_described(out: Path) -> bool:
 def _same_corpus(out: Path, plan: str) -> Description | None:
     """What `out` holds if it was made by the same plan; None if that is damaged and has to be made again."""
     if read_description(out).plan != plan:
-        problem = f"{out} holds a corpus made of other inputs or with other settings"
+        problem = f"{out} holds a corpus made of other inputs or with other settings, or by another version"
         raise CorpusError(problem, hint="choose another folder, or pass --overwrite")
     try:
         return Corpus.open(out).description

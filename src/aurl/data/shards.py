@@ -5,6 +5,8 @@ The same rows give the same bytes. Memory holds one row group at a time.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -23,6 +25,7 @@ ROW_GROUP_BYTES = 16 << 20
 """Size of a row group before compression."""
 NAMED_COLUMNS = ("title", "composer", "genre")
 """Metadata with a column of its own."""
+FINGERPRINT_COLUMNS = ["content_hash", "split", *NAMED_COLUMNS, "metadata"]
 TIMES = [field.name for field in SCORE_FIELDS if field.type == pa.list_(pa.int32())]
 OPTIONS: dict[str, Any] = {
     "compression": "zstd",
@@ -43,6 +46,17 @@ def write_shards(
         rows = _write_shard(path, chain([first], groups), shard_bytes)
         shards.append(Shard(name=path.name, rows=rows, bytes=path.stat().st_size, sha256=file_sha256(path)))
     return shards
+
+
+def fingerprint(shards: Iterable[Path]) -> str:
+    """Hash of every piece's music, split and metadata, in order; not of how its file is called."""
+    digest = hashlib.sha256()
+    for path in shards:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(columns=FINGERPRINT_COLUMNS):
+                for row in batch.to_pylist():
+                    digest.update(json.dumps([row[name] for name in FINGERPRINT_COLUMNS]).encode())
+    return digest.hexdigest()
 
 
 def _write_shard(path: Path, groups: Iterable[pa.Table], shard_bytes: int) -> int:

@@ -97,7 +97,7 @@ def list_inputs(paths: Iterable[Path | str], found: Found) -> Inputs:
         if not _exists(path):
             raise CorpusError(f"{path} does not exist", hint="give folders, files of music or archives")
         inputs.roots[root] = path
-        inputs.files.extend(_walk(path, root, found) if path.is_dir() else _classified(path, root, "", found))
+        inputs.files.extend(_walk(path, root, found) if path.is_dir() else _file(path, root, found))
     return inputs
 
 
@@ -142,6 +142,16 @@ def _listed(url: str, root: str, found: Found) -> Iterator[InputFile]:
             found.ignored[_suffix(name)] += 1
         else:
             yield InputFile(entry.file, name, kind, entry.size, entry.modified)
+
+
+def _file(path: Path, root: str, found: Found) -> Iterator[InputFile]:
+    """The file that was given by itself, and its labels."""
+    yield from _classified(path, root, "", found)
+    if _kind(root) == "music":
+        for suffix in LABEL_SUFFIXES:
+            label = path.with_name(path.stem + suffix)
+            if _exists(label):
+                yield from _classified(label, f"{PurePosixPath(root).with_suffix('')}{suffix}", "", found)
 
 
 def _walk(folder: Path, root: str, found: Found, inside: str = "") -> Iterator[InputFile]:

@@ -241,10 +241,10 @@ def _own_keys(pieces: Sequence[Piece], listings: Sequence[Listing]) -> list[str]
     places = [_folder_and_stem(piece.source) for piece in pieces]
     known = {(folder, normalised_stem(stem)) for folder, stem in places}
     keys = []
-    for (folder, stem), listing in zip(places, listings, strict=True):
+    for piece, (folder, stem), listing in zip(pieces, places, listings, strict=True):
         bases = (base for base in _possible_bases(stem) if (folder, base) in known)
         name = next(bases, normalised_stem(stem))
-        is_local = listing.split or "#" in stem or all(map(NAMELESS.fullmatch, name.split()))
+        is_local = listing.split or TUNE.search(piece.source) or all(map(NAMELESS.fullmatch, name.split()))
         keys.append(f"{folder}/{name}" if is_local else name)
     return keys
 

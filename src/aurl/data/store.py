@@ -79,7 +79,7 @@ class Description(BaseModel):
     plan: str
     """Hash of the inputs, the settings and the version that made the corpus."""
     fingerprint: str
-    """Hash of the pieces' contents and splits, in order."""
+    """Hash of the pieces' music (labels included), splits and metadata, in order."""
     pieces: int
     compositions: int
     notes: int
@@ -177,7 +177,7 @@ class Corpus:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of all contents and splits; two corpora with the same one train the same model."""
+        """Hash of all music, splits and metadata; two corpora with the same one train the same model."""
         return self.description.fingerprint
 
     @property

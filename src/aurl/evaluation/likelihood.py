@@ -6,7 +6,7 @@ Bits per note compare models over different tokenizers, bits per token only mode
 is scored, each token exactly once; its first row, the start token, is given. A field that follows from the fields
 before it (a bar line has no loudness) costs nothing. A piece longer than the context is read through windows that
 overlap by half and begin with the tokenizer's preamble: whatever stands deeper in a piece than half a context is scored
-with nearly half a context of history. Padding is never counted.
+with nearly half a context of history (a preamble longer than that is left out). Padding is never counted.
 """
 
 from __future__ import annotations
@@ -124,13 +124,21 @@ def _batches(windows: list[Window], batch_tokens: int) -> Iterator[list[Window]]
         queue = queue[size:]
 
 
+def _rows(tokenizer: Tokenizer, window: Window) -> Tokens:
+    """The rows of a window and the one after it; with the preamble, unless it would stand where rows are scored."""
+    start, stop = window.start, window.stop + 1
+    if tokenizer.known(window.piece, start, stop) > window.scored + 1 - start:
+        return window.piece[start:stop]
+    return tokenizer.window(window.piece, start, stop)
+
+
 def _score(model: ScoringModel, tokenizer: Tokenizer, batch: list[Window]) -> NDArray[np.float64]:
     """Nats by field, summed over the predictions of `batch` that count."""
     fields = batch[0].piece.shape[1]
     rows = np.zeros((len(batch), len(batch[0]) + 1, fields), np.int64)
     counts = np.zeros(rows[:, 1:].shape, np.bool_)
     for at, window in enumerate(batch):
-        rows[at, : len(window) + 1] = tokenizer.window(window.piece, window.start, window.stop + 1)
+        rows[at, : len(window) + 1] = _rows(tokenizer, window)
         counts[at, window.scored - window.start : len(window)] = True
     device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
     counts &= tokenizer.field_mask(rows[:, 1:])

@@ -123,13 +123,25 @@ class Engine:
     def _legal(
         self, rows: Int[np.ndarray, " r"], field: int, chosen: Int[np.ndarray, "r i"], may_end: Bool[np.ndarray, " r"]
     ) -> Bool[np.ndarray, "r v"]:
-        """What the grammar allows, without the end where it may not come yet and anything else can."""
+        """What the grammar allows, without what leads to the end where it may not come yet and anything else can."""
         legal = self.grammar.masks(self.states[rows], field, chosen)
-        if may_end.all() or field not in self.end_fields:
+        if may_end.all() or field > self.end_fields[0]:
             return legal
         going_on = legal.copy()
-        going_on[~may_end, self.end[field]] = False
+        going_on[~may_end & self._must_end(rows, field, chosen), self.end[field]] = False
         return np.asarray(np.where(going_on.any(axis=1, keepdims=True), going_on, legal))
+
+    def _must_end(
+        self, rows: Int[np.ndarray, " r"], field: int, chosen: Int[np.ndarray, "r i"]
+    ) -> Bool[np.ndarray, " r"]:
+        """Which rows, if `field` is as in the end token, can be nothing else."""
+        must = (chosen == self.end[:field]).all(axis=1)
+        for later in range(field + 1, int(self.end_fields[0]) + 1):
+            as_end = np.tile(self.end[:later], (len(rows), 1))
+            others = self.grammar.masks(self.states[rows], later, as_end)
+            others[:, self.end[later]] = False
+            must &= ~others.any(axis=1)
+        return np.asarray(must)
 
     def _recent(self, rows: Int[np.ndarray, " r"], field: int) -> Int[np.ndarray, "r w"]:
         """The values of `field` that a repetition penalty looks at."""

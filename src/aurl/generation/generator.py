@@ -125,12 +125,8 @@ class _Request:
         self.budget = config.max_tokens or self.length.max_tokens(tokenizer)
         self.seeds = [config.seed + variation for variation in range(config.variations)]
         given = float(self.length.times(tokenizer, self.head)[-1])
-        if prompt is not None and given >= self.length.wanted > 0:
-            raise GenerationError(
-                f"the prompt is as long as the whole piece should be, {self.length.wanted:g} {self.length.unit}",
-                found=f"a prompt of {given:.4g} {self.length.unit}",
-                hint="ask for a longer piece, the prompt included, or give a shorter prompt",
-            )
+        if prompt is not None:
+            self._check_room(max(given, self.length.of_score(tokenizer.decode(self.head))))
         self.done = np.full(config.variations, given)
         self.next_look = np.zeros(config.variations, np.int64)
         self.engine = Engine(
@@ -142,6 +138,14 @@ class _Request:
             capacity=self.budget,
             grammar=limited_grammar(tokenizer.grammar, config),
         )
+
+    def _check_room(self, given: float) -> None:
+        if given >= self.length.wanted > 0:
+            raise GenerationError(
+                f"the prompt is as long as the whole piece should be, {self.length.wanted:g} {self.length.unit}",
+                found=f"a prompt of {given:.4g} {self.length.unit}",
+                hint="ask for a longer piece, the prompt included, or give a shorter prompt",
+            )
 
     def run(self, on_progress: Callable[[Progress], None] | None) -> list[GeneratedPiece]:
         for written in range(1, self.budget + 1):
@@ -183,7 +187,7 @@ class _Request:
             tokens = self.length.cut(self.tokenizer, tokens)
         score = self.tokenizer.decode(tokens)
         return GeneratedPiece(
-            score=self.length.clip(score) if stopped_by == "length" else score,
+            score=self.length.clip(score) if math.isfinite(self.length.limit) else score,
             tokens=tokens,
             prompt_tokens=len(self.head),
             seed=self.seeds[row],

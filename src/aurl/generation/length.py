@@ -53,6 +53,12 @@ class Length:
         clock = tokenizer.clock(tokens)
         return clock.seconds if self.unit == "seconds" else clock.bars.astype(np.float64)
 
+    def of_score(self, score: Score) -> float:
+        """How much music there is to the end of the last note, in `unit`s, bars only as far as they are full."""
+        if self.unit == "seconds":
+            return score.duration_seconds
+        return float(score.metre_map.ticks_to_bar_beat(score.end_ticks)[0])
+
     def cut(self, tokenizer: Tokenizer, tokens: NDArray[Any]) -> NDArray[Any]:
         """`tokens` up to the one that reaches the limit; it stays, so that what sounds lasts to the limit."""
         past = np.flatnonzero(self.times(tokenizer, tokens) >= self.limit)

@@ -27,6 +27,7 @@ CONFIG = "config.yaml"
 CHECKPOINTS = "checkpoints"
 SCORED_ON = "scored_on"
 """Key of a manifest's metadata: what tells the pieces that its bits per note were measured on."""
+WHAT_TO_GIVE = "give the folder of a run, of one of its checkpoints, or of a model"
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,9 @@ def load_model(path: Path | str) -> tuple[MusicModel, dict[str, Any]]:
 
 def find_model(path: Path) -> Path:
     """The undamaged model folder that `path` is or, for a run, its best checkpoint; raises CheckpointError."""
+    if not path.is_dir():
+        problem = "is not a folder" if path.exists() else "does not exist"
+        raise CheckpointError(f"{path} {problem}", hint=WHAT_TO_GIVE)
     candidates = best_first(path / CHECKPOINTS)
     if (path / MANIFEST).exists() or not candidates:
         _require_model(path)
@@ -134,7 +138,7 @@ def _require_model(folder: Path) -> None:
         raise CheckpointError(
             f"there is no model in {folder}",
             found=", ".join(names[:8]) or "an empty folder",
-            hint="give the folder of a run, of one of its checkpoints, or of a model",
+            hint=WHAT_TO_GIVE,
         )
     files = verify_folder(folder)["files"]
     if not {WEIGHTS, CONFIG} <= files.keys():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -49,8 +50,9 @@ def retime(score: Score, moved: Callable[[Ints], Ints]) -> Score:
     notes = score.notes
     tables = {name: table for name in score.table_names() if name != "notes" and len(table := getattr(score, name))}
     times = [notes.onset, notes.end, *(table.time for table in tables.values())]
-    ticks = moved(np.concatenate(times, dtype=np.int64))
-    onset, end, *others = np.split(ticks, np.cumsum([len(part) for part in times[:-1]]))
+    ticks = moved(np.concatenate(times, dtype=np.int64))  # once for all tables: most are short
+    ends = list(accumulate(map(len, times)))
+    onset, end, *others = (ticks[stop - len(time) : stop] for time, stop in zip(times, ends, strict=True))
     duration = np.maximum(end - onset, np.minimum(notes.duration, 1))
     changed = {name: table.replace(time=time) for (name, table), time in zip(tables.items(), others, strict=True)}
     return score.replace(notes=notes.replace(onset=onset, duration=duration), **changed)

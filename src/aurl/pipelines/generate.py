@@ -81,8 +81,9 @@ def generate_pieces(
     config = request(experiment.get("generation", {}), overrides or {})
     pieces = run_request(TorchRuntime(network), tokenizer, config, prompt=given, quiet=quiet)
     files = [write_piece(piece, output.stem(index, len(pieces)), output) for index, piece in enumerate(pieces)]
+    told = [facts(piece, has_prompt=given is not None) for piece in pieces]
     return {
-        "pieces": {", ".join(map(str, paths)): facts(piece) for piece, paths in zip(pieces, files, strict=True)},
+        "pieces": {", ".join(map(str, paths)): each for each, paths in zip(told, files, strict=True)},
         "seconds_taken": time.perf_counter() - began,
     }
 
@@ -116,11 +117,11 @@ def write_piece(piece: GeneratedPiece, stem: Path, output: Output) -> list[Path]
     return export(piece, stem, formats, soundfont=output.soundfont, synthesizer=output.synthesizer)
 
 
-def facts(piece: GeneratedPiece) -> dict[str, Any]:
+def facts(piece: GeneratedPiece, *, has_prompt: bool) -> dict[str, Any]:
     """What a user wants to know of a piece at a glance."""
     return {
         "seed": piece.seed,
-        "prompt_tokens": piece.prompt_tokens - 1,  # the start token is nobody's prompt
+        "prompt_tokens": piece.prompt_tokens - 1 if has_prompt else 0,  # the start token is nobody's prompt
         "seconds": piece.score.duration_seconds,
         "notes": len(piece.score.notes),
         "tokens": len(piece.tokens),

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from aurl.data.labels import KINDS, LABEL_SUFFIXES, given_labels, source_key
+from aurl.data.archives import too_large
+from aurl.data.labels import KINDS, LABEL_SUFFIXES, Refusal, given_labels, source_key
+from aurl.data.sources import LARGEST_LABEL
 from aurl.data.store import Corpus
 from aurl.data.tokenizers import EventTokenizer, EventTokenizerConfig
 from aurl.evaluation.metrics import describe
 from aurl.evaluation.metrics.basic import pitch_class_seconds
-from aurl.music.io import read_music
+from aurl.music.io import FORMAT_NAMES, HEAD, SUFFIXES, read_music, sniff
 from aurl.music.score import Score, TextKind
 from aurl.music.theory import PROGRAM_NAMES, estimate_key, key_name
 from aurl.utils.errors import ConfigError
@@ -33,10 +35,17 @@ def describe_path(path: Path) -> tuple[str, dict[str, Any]]:
 def describe_music(path: Path) -> dict[str, Any]:
     """What was wrong with a file, the labels in and beside it, and its score."""
     score, report = read_music(path)
+    with path.open("rb") as file:
+        kind = sniff(file.read(HEAD)) or SUFFIXES[path.suffix.lower()]
     beside = {suffix: path.with_name(path.stem + suffix) for suffix in LABEL_SUFFIXES}
-    companions = {suffix: file.read_bytes() for suffix, file in beside.items() if file.is_file()}
+    sizes = {suffix: file.stat().st_size for suffix, file in beside.items() if file.is_file()}
+    companions = {suffix: beside[suffix].read_bytes() for suffix, size in sizes.items() if size <= LARGEST_LABEL}
     score, refusals = given_labels(score, path.name, companions)
+    refusals += [
+        Refusal(suffix, too_large(sizes[suffix], LARGEST_LABEL)) for suffix in sizes.keys() - companions.keys()
+    ]
     return {
+        "format": FORMAT_NAMES[kind],
         "repair": report.summary(),
         "faults": [f"{fault.count} {fault.kind} ({fault.where}): {fault.action}" for fault in report.faults] or "none",
         "labels": {kind: _labels(score, kind) for kind in KINDS if source_key(kind) in score.metadata} or "none given",

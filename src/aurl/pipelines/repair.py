@@ -10,6 +10,7 @@ from typing import Any
 from aurl.music.midi import write_midi
 from aurl.music.repair import RepairReport, faults_by_kind, read_midi_repaired
 from aurl.utils.errors import ConfigError, MidiError
+from aurl.utils.files import make_folder, require_suffix
 from aurl.utils.progress import progress_bar
 
 SUFFIXES = (".mid", ".midi", ".kar", ".rmi", ".smf")
@@ -17,6 +18,7 @@ SUFFIXES = (".mid", ".midi", ".kar", ".rmi", ".smf")
 
 def repair_file(source: Path, target: Path) -> dict[str, Any]:
     """Mend one file; what was wrong with it."""
+    require_suffix(target, ".mid", ".midi")
     report = _repair(source, target)
     return {
         "state": "sound" if report.is_clean else "mended",
@@ -55,7 +57,7 @@ def repair_files(sources: Sequence[Path], folder: Path, *, quiet: bool = False) 
 
 def _repair(source: Path, target: Path) -> RepairReport:
     score, report = read_midi_repaired(source)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     write_midi(score, target)
     return report
 

@@ -16,6 +16,7 @@ from aurl.music.picture import write_piano_roll
 from aurl.music.score import Score
 from aurl.studies import STUDIES, Annotation, Study
 from aurl.utils.errors import ConfigError
+from aurl.utils.files import require_suffix
 from aurl.utils.progress import progress_bar
 
 BARS_PER_LINE = 4
@@ -35,6 +36,10 @@ def study_piece(
 ) -> tuple[dict[str, Any], list[str]]:
     """Study one file of music: plain values and the lines of a chart; `out` and `plot` are written if given."""
     study = _find(name)
+    if out is not None:
+        require_suffix(out, ".mid", ".midi")
+    if plot is not None:
+        require_suffix(plot, ".png")
     if path.is_dir():
         raise ConfigError(f"{path} is a folder, not music or a corpus", hint="make a corpus of it with aurl prepare")
     if not path.is_file():
@@ -62,7 +67,7 @@ def study_corpus(name: str, path: Path, *, quiet: bool = False) -> dict[str, Any
 
 
 def chart(score: Score, annotation: Annotation) -> list[str]:
-    """Bars with what begins in each, BARS_PER_LINE to a line, numbered from 1."""
+    """Bars with what begins in each, BARS_PER_LINE to a line, numbered from 1; then what speaks against them."""
     if not len(annotation):
         return ["nothing that sounds"]
     ticks = score.tempo_map.beats_to_ticks(annotation.beats)
@@ -74,10 +79,11 @@ def chart(score: Score, annotation: Annotation) -> list[str]:
     lines = [line for line in lines if any(bar in cells for bar in line)]
     width = max(map(len, cells.values()))
     number = len(str(last + 1))
-    return [
+    rows = [
         f"{line.start + 1:>{number}} | {' | '.join(f'{cells.get(bar, HELD):<{width}}' for bar in line)} |"
         for line in lines
     ]
+    return [*rows, annotation.doubt] if annotation.doubt else rows
 
 
 def _by_bar(bars: list[int], annotation: Annotation) -> Iterator[tuple[int, Iterator[tuple[int, str]]]]:

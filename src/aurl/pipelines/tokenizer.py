@@ -13,7 +13,7 @@ from aurl.data.store import Corpus
 from aurl.data.tokenizers.miditok_adapter import MidiTokConfig, MidiTokTokenizer
 from aurl.music.midi import write_midi
 from aurl.utils.errors import ConfigError, CorpusError
-from aurl.utils.files import make_folder, storage_errors
+from aurl.utils.files import make_folder, write_file
 from aurl.utils.progress import ProgressBar, progress_bar
 
 Algorithm = Literal["BPE", "Unigram", "WordPiece"]
@@ -42,7 +42,8 @@ def train_tokenizer(
     if tokenizer.miditok.is_multi_voc:
         raise ConfigError(f"{kind} has several fields a token, which cannot be merged", hint="choose REMI or TSD")
     if not smallest < vocabulary <= LARGEST_VOCABULARY:
-        raise ConfigError(f"{kind} alone has {smallest} tokens", found=vocabulary, hint=f"at most {LARGEST_VOCABULARY}")
+        problem = f"a vocabulary must be larger than the {smallest} tokens of {kind} itself"
+        raise ConfigError(problem, found=vocabulary, hint=f"at most {LARGEST_VOCABULARY}")
     from miditok import TokTrainingIterator  # there, or the tokenizer could not have been built
 
     chosen = corpus.indices("train")[:pieces]
@@ -57,8 +58,9 @@ def train_tokenizer(
         with progress_bar("reading", total=len(files), unit="pieces", quiet=quiet) as bar:
             texts = _Told(TokTrainingIterator(tokenizer.miditok, files), bar)
             tokenizer.miditok.train(vocab_size=vocabulary, model=algorithm, iterator=texts)
-    with storage_errors(out):
-        tokenizer.miditok.save(out)
+        saved = Path(folder) / "tokenizer.json"
+        tokenizer.miditok.save(saved)
+        write_file(out, saved.read_bytes())
     trained = MidiTokTokenizer(MidiTokConfig(file=out))
     return {
         "tokenizer": str(out),

@@ -29,6 +29,8 @@ class Annotation:
     confidence: NDArray[np.float64]
     end_beats: float
     """Where the last label ends."""
+    doubt: str = ""
+    """Why the labels had better not be used, in words for people; empty if nothing is against them."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -47,7 +49,12 @@ class Annotation:
         return Texts(ticks[last], np.full(len(labels), WHOLE_SCORE), kinds, labels)
 
     def label(self, score: Score) -> Score:
-        """The score with these labels instead of any of their kind, and their origin in its metadata."""
+        """The score with these labels instead of any of their kind, and their origin in its metadata.
+
+        Labels in doubt are not written: no label is better than a wrong one.
+        """
+        if self.doubt:
+            return score
         kept = score.texts.take(score.texts.kind != self.kind)
         metadata = {**score.metadata, f"labels.{self.kind}": f"detected: {self.recogniser}"}
         return score.replace(texts=Texts.join([kept, self.texts(score)]), metadata=metadata)
@@ -59,7 +66,7 @@ class Annotation:
             {"beat": beat, "beats": duration, "label": label, "confidence": round(confidence, 3)}
             for beat, duration, label, confidence in columns
         ]
-        return {"kind": self.kind, "recogniser": self.recogniser, "labels": rows}
+        return {"kind": self.kind, "recogniser": self.recogniser, "doubt": self.doubt, "labels": rows}
 
 
 class Study(ABC):

@@ -189,5 +189,5 @@ def _explain(kind: type[Config], error: ErrorDetails) -> ConfigError:
     if isinstance(cause, ConfigError):
         return type(cause)(f"{where}: {cause.problem}", found=cause.found, hint=cause.hint)
     problem = str(cause) if isinstance(cause, ValueError) else error["msg"]
-    found = None if error["type"] == "missing" else repr(error["input"])
+    found = None if error["type"] == "missing" or not where else repr(error["input"])
     return ConfigError(f"{where or kind.__name__}: {problem}", found=found)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from aurl.utils.errors import StorageError
+from aurl.utils.errors import ConfigError, StorageError
 
 _DISK_ERRORS = {
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG,
@@ -54,6 +54,12 @@ def write_file(path: str | Path, content: bytes) -> None:
             temporary.write_bytes(content)
     except OSError as error:
         raise StorageError(f"cannot write {path}", found=error.strerror) from error
+
+
+def require_suffix(path: Path, *suffixes: str) -> None:
+    """Raise ConfigError for a file to be written whose name promises something else than what will be in it."""
+    if path.suffix.lower() not in suffixes:
+        raise ConfigError(f"the name of the output must end in {' or '.join(suffixes)}", found=path)
 
 
 def make_folder(folder: Path) -> None:

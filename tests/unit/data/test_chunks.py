@@ -1,3 +1,8 @@
+import multiprocessing
+import os
+import signal
+import time
+
 import numpy as np
 import pytest
 
@@ -98,3 +103,21 @@ def test_the_file_that_is_read_can_be_told_while_it_is_read(tmp_path, tune, monk
     assert not journal.exists()
     monkeypatch.undo()
     parse_chunk(entries(tune(1)), CONFIG, tmp_path / "nowhere" / "journal")  # on another machine
+
+
+def test_a_process_that_is_asked_to_end_does_not_blame_the_file(tmp_path, tune, monkeypatch):
+    """It ends of the signal as ever, but the journal, which would say that the file killed it, is gone."""
+    journal = tmp_path / "journal"
+
+    def ask(*_):
+        assert journal.exists()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+    monkeypatch.setattr(chunks, "read_entry", ask)
+    process = multiprocessing.get_context("fork").Process(target=parse_chunk, args=(entries(tune(1)), CONFIG, journal))
+    process.start()
+    process.join(30)
+    assert process.exitcode == -signal.SIGTERM
+    assert not journal.exists()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

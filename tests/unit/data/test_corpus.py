@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aurl.data import chunks, corpus
+from aurl.data import chunks, corpus, pieces
 from aurl.data.corpus import PrepareConfig, build_corpus
 from aurl.data.pool import WorkerDiedError
 from aurl.data.store import Corpus
 from aurl.music.midi import midi_bytes, read_midi
 from aurl.music.score import Notes, Score, Tempos, Texts, Track
-from aurl.utils.errors import AurlError, ConfigError, CorpusError, Interrupted, StorageError
+from aurl.utils.errors import ConfigError, CorpusError, Interrupted, StorageError
 
 ANY_TUNE = {"min_notes": 1, "min_seconds": 0, "min_distinct_pitches": 1}
 INLINE = PrepareConfig.parse({"workers": 1, "labels": [], "quality": ANY_TUNE})
@@ -157,17 +157,13 @@ def test_an_unfinished_run_that_never_began_is_begun(music, tmp_path):
     assert not prepare(music, tmp_path / "out").resumed
 
 
-def test_a_killed_worker_is_an_error_and_can_be_continued(music, tmp_path, small_chunks, monkeypatch):
-    monkeypatch.setattr("aurl.data.pool.JOBS_PER_WORKER", 1)
-
-    def kill(progress):
-        for child in multiprocessing.active_children():
-            os.kill(child.pid, signal.SIGKILL)
-
-    with pytest.raises(AurlError, match="a worker process died"):
-        prepare(music, tmp_path / "out", INLINE.merged({"workers": 2}), on_progress=kill)
-    report = prepare(music, tmp_path / "out", INLINE.merged({"workers": 2}))
-    assert (report.pieces, report.resumed) == (12, True)
+def test_nothing_half_written_is_left_of_a_run_that_was_killed(music, tmp_path):
+    prepare(music, tmp_path / "never killed")
+    with pytest.raises(Interrupted):
+        prepare(music, tmp_path / "out", on_progress=interrupt_after(1))
+    (tmp_path / "out" / ".tmp-failures.jsonl-0a1b2c3d").write_text("{")
+    prepare(music, tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(tmp_path / "never killed")
 
 
 def test_a_finished_corpus_is_left_alone(music, tmp_path):
@@ -363,7 +359,8 @@ def test_the_report_and_the_corpus_tell_of_repairs_labels_and_formats(folder, tm
     })  # fmt: skip
     report = prepare(music, tmp_path / "out", PrepareConfig(workers=1))
     assert report.formats == {"midi": 3}
-    assert report.labels == {"chord": {"detected": 2, "given": 1}, "key": {"detected": 3}}
+    assert report.labels["chord"]["given"] == 1
+    assert report.labels["key"] == {"detected": 3}
     assert report.repaired == 1
     assert report.repairs["label"] == 1
     made = Corpus.open(tmp_path / "out")
@@ -385,6 +382,24 @@ def test_whatever_changes_pieces_changes_the_plan(music, tmp_path, change):
     prepare(music, tmp_path / "out")
     with pytest.raises(CorpusError, match="with other settings"):
         prepare(music, tmp_path / "out", INLINE.merged(change))
+
+
+def test_the_fingerprint_is_of_all_that_training_sees_and_of_no_path(folder, tmp_path):
+    def made(name, manifest=b"", **settings):
+        files = {"alpha.mid": long_tune(1), "beta.mid": long_tune(2)}
+        music = folder(files | ({"manifest.csv": manifest} if manifest else {}), name)
+        prepare(music, tmp_path / f"{name} corpus", INLINE.merged(settings))
+        return Corpus.open(tmp_path / f"{name} corpus").fingerprint
+
+    plain = made("plain")
+    assert made("elsewhere") == plain
+    others = [
+        made("composed", b"path,composer\nalpha.mid,Bach\n"),
+        made("by another", b"path,composer\nalpha.mid,Satie\n"),
+        made("mood", b"path,mood\nalpha.mid,calm\n"),
+        made("labelled", labels=["keys"]),
+    ]
+    assert len({plain, *others}) == 5
 
 
 def test_other_code_is_another_plan(music, tmp_path, monkeypatch):
@@ -417,18 +432,75 @@ def test_two_preparations_never_write_one_folder(music, tmp_path):
     assert not (out / ".lock").exists()
 
 
-def test_the_file_that_killed_its_worker_is_named(folder, tmp_path, small_chunks, monkeypatch):
-    music = folder({f"{name}.mid": number for number, name in enumerate("abcdef")})
+@pytest.fixture
+def deadly(tmp_path, monkeypatch):
+    """`deadly("c.mid", times=1)`: every process that reads the file dies of it, so often."""
+    monkeypatch.setattr("aurl.data.pool._context", lambda _: multiprocessing.get_context("fork"))  # it has the patch
+    read, deaths = pieces.read_all, tmp_path / "deaths"
 
-    def die(engine, jobs, workers, preload):
-        for job in jobs:
-            journal = job.call.args[2]
-            journal.write_text("music/c.mid")
-            raise WorkerDiedError("a worker process died", found="killed", hint="again")
+    def make(name, times):
+        deaths.mkdir(exist_ok=True)
+
+        def die(content, source):
+            if source.endswith(name) and len(list(deaths.iterdir())) < times:
+                (deaths / str(os.getpid())).touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return read(content, source)
+
+        monkeypatch.setattr(pieces, "read_all", die)
+
+    return make
+
+
+TWO_WORKERS = INLINE.merged({"workers": 2})
+
+
+def test_a_file_that_kills_its_process_once_is_read_all_the_same(music, tmp_path, small_chunks, deadly):
+    prepare(music, tmp_path / "never killed")
+    deadly("tune c.mid", times=1)
+    assert prepare(music, tmp_path / "out", TWO_WORKERS).pieces == 12
+    assert contents(tmp_path / "out") == contents(tmp_path / "never killed")
+
+
+def test_a_file_that_kills_its_process_again_is_left_out_and_no_other(music, tmp_path, small_chunks, deadly):
+    deadly("tune c.mid", times=99)
+    report = prepare(music, tmp_path / "out", TWO_WORKERS)
+    assert report.pieces == 11
+    assert report.ignored == {".pdf": 2, ".txt": 1}
+    failures = {failure.source: failure.reason for failure in Corpus.open(tmp_path / "out").failures}
+    assert failures["music/tune c.mid"] == "it crashed the process that read it"
+    assert len(failures) == 3
+    assert len(list((tmp_path / "deaths").iterdir())) == 2
+
+
+def test_deaths_are_counted_from_one_run_to_the_next_and_too_many_end_it(
+    music, tmp_path, small_chunks, deadly, monkeypatch
+):
+    monkeypatch.setattr(corpus, "CRASHES_OF_A_RUN", 1)
+    deadly("tune c.mid", times=99)
+    for _ in range(2):
+        with pytest.raises(WorkerDiedError, match=r"died; found: while reading music/tune c\.mid; "):
+            prepare(music, tmp_path / "out", TWO_WORKERS)
+    assert prepare(music, tmp_path / "out", TWO_WORKERS).pieces == 11
+
+
+def test_ctrl_c_is_no_fault_of_the_file_that_was_being_read(music, tmp_path, monkeypatch):
+    def interrupt(content, name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pieces, "read_all", interrupt)
+    for _ in range(3):
+        with pytest.raises(Interrupted):
+            prepare(music, tmp_path / "out")
+    monkeypatch.undo()
+    assert prepare(music, tmp_path / "out").pieces == 12
+
+
+def test_a_process_that_dies_without_reading_anything_ends_the_run(music, tmp_path, monkeypatch):
+    def die(*_, **__):
+        raise WorkerDiedError("a worker process died", hint="again")
         yield
 
     monkeypatch.setattr(corpus, "run_jobs", die)
-    with pytest.raises(WorkerDiedError, match=r"died; found: while reading music/c\.mid; .*leave that file out"):
+    with pytest.raises(WorkerDiedError, match=r"before it read anything; in a script of your own, .* __name__"):
         prepare(music, tmp_path / "out")
-    monkeypatch.undo()
-    assert prepare(music, tmp_path / "out").pieces == 6

@@ -14,6 +14,7 @@ from aurl.data.cache import Cache
 from aurl.data.course import Course
 from aurl.data.dataset import TokenDataset
 from aurl.data.token_cache import Block
+from aurl.data.tokenizers import Tokenizer
 from aurl.music.score import Notes, Score, Track
 from aurl.utils.errors import ConfigError, CorpusError
 
@@ -22,6 +23,8 @@ PAD = 60_000
 
 class CountingTokenizer:
     """Token t of piece p is the row (p, t); notes begin at every second token."""
+
+    preamble, known, window = Tokenizer.preamble, Tokenizer.known, Tokenizer.window
 
     def __init__(self, fingerprint: str = "counting") -> None:
         self.fingerprint = fingerprint
@@ -374,3 +377,35 @@ def test_windows_grow_as_the_course_of_their_length_says(corpus):
     for batch in epochs_of(data, 6):
         longest[batch.epoch] = max(longest[batch.epoch], batch.mask.shape[1])
     assert longest == [16, 32, 48, 64, 64, 64]
+
+
+class TellingTokenizer(NoteTokenizer):
+    """Windows inside a piece begin with three rows that say where they are; the last of them opens a bar."""
+
+    def preamble(self, tokens, at):
+        return np.array([[PAD, at]] * 3, np.uint16)
+
+
+@pytest.mark.parametrize("windows", ["sliding", "adaptive"])
+def test_windows_inside_a_piece_begin_with_a_preamble_that_is_not_learned(scales, windows):
+    data, inside = make(scales, TellingTokenizer(), windows=windows), 0
+    for batch in epochs_of(data, 3):
+        assert batch.mask.shape[1] <= 64
+        assert batch.mask.size / 2 <= 256
+        for inputs, targets, mask in zip(batch.inputs, batch.targets, batch.mask[..., 0], strict=True):
+            is_told = inputs[0, 0] == PAD
+            inside += is_told
+            first = int(inputs[3, 1]) if is_told else 0
+            learned = first + (not is_told) + np.arange(mask.sum())
+            assert (inputs[0, 1] == first) if is_told else (inputs[0, 1] == 0)
+            assert np.flatnonzero(mask).tolist() == list(range(2 * is_told, mask.sum() + 2 * is_told))
+            assert targets[mask][:, 1].tolist() == learned.tolist()
+            assert windows == "sliding" or first == 0 or first % 4 == 1  # the preamble opens the bar
+    assert inside > 20
+
+
+def test_preambles_leave_batches_a_function_of_the_step(scales):
+    data = make(scales, TellingTokenizer(), **VARIED)
+    expected = [data.batch(step) for step in range(40)]
+    copy = pickle.loads(pickle.dumps(data))
+    assert all(same(expected[step], copy.batch(step)) for step in reversed(range(40)))

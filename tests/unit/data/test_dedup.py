@@ -1,12 +1,14 @@
 """Near-duplicates: what may change in a piece, and what may not."""
 
+from itertools import pairwise, product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aurl.data import dedup
-from aurl.data.dedup import SLOTS, agreement, find_duplicates, outer_lines, sketch
+from aurl.data.dedup import SLOTS, STEPS, agreement, find_duplicates, likeness, outer_lines, sketch
 from aurl.music.score import Notes, Score, Track
 from aurl.music.transforms import transpose
 
@@ -73,7 +75,7 @@ def test_a_tune_with_another_bass_is_another_piece():
 @pytest.mark.parametrize("length", [0, 1, 3, 5, 10])
 def test_pieces_of_few_notes_are_alone_even_when_equal(length):
     score = make_score(1, length, voices=1)
-    assert sketch(score).shape == (SLOTS,)
+    assert sketch(score).shape == (SLOTS + STEPS // 4,)
     assert find_duplicates([sketch(score)] * 3).tolist() == [0, 1, 2]
 
 
@@ -121,17 +123,41 @@ def test_many_alike_pieces_are_one_cluster(monkeypatch):
 
 
 def test_a_chain_of_pieces_is_cut_where_its_ends_have_nothing_in_common():
-    """Half of each piece's slots are its neighbour's: all neighbours are alike, most pairs are not."""
-    rng = np.random.default_rng(0)
-    rows = [rng.integers(0, 1 << 20, 2 * SLOTS).astype(np.uint32) << 12 | 7]
-    for _ in range(12):
-        row = rng.integers(0, 1 << 20, 2 * SLOTS).astype(np.uint32) << 12 | 7
-        kept = rng.random(2 * SLOTS) < 0.3
-        rows.append(np.where(kept, rows[-1], row).astype(np.uint32))
-    neighbours = agreement(np.stack(rows[:-1]), np.stack(rows[1:]))
-    assert (neighbours >= dedup.MIN_AGREEMENT).all()
-    sizes = np.bincount(find_duplicates([row.view(np.uint64) for row in rows]))
-    assert sizes.max() < 13
+    """Each piece is the one before it with another third replaced: all neighbours are alike, most pairs are not."""
+    pitches = [make_score(0).notes.pitch.reshape(2, 3, 80)]
+    for number in range(1, 13):
+        new = make_score(number).notes.pitch.reshape(2, 3, 80)
+        pitches.append(np.where(np.arange(3)[:, None] == number % 3, new, pitches[-1]))
+    columns = make_score(0).notes.columns()
+    scores = [make_score(0).replace(notes=Notes(**columns | {"pitch": pitch.ravel()})) for pitch in pitches]
+    sketches = [sketch(score) for score in scores]
+    assert all(find_duplicates([*pair]).tolist() == [0, 0] for pair in pairwise(sketches))
+    assert np.bincount(find_duplicates(sketches)).max() <= 4
+
+
+def test_pieces_that_share_runs_at_the_same_places_but_few_notes_in_order_are_not_joined():
+    """Agreement of the slots is not enough: the lines are not aligned."""
+    first, second = (sketch(make_score(seed)) for seed in (1, 2))
+    impostor = np.concatenate([first[:SLOTS], second[SLOTS:]])
+    assert agreement(*(each[None, :SLOTS].view(np.uint32) for each in (first, impostor))) == 1
+    assert find_duplicates([first, impostor]).tolist() == [0, 1]
+
+
+@given(st.lists(st.integers(61, 67), min_size=2, max_size=40), st.lists(st.integers(61, 67), min_size=2, max_size=40))
+def test_likeness_is_the_longest_common_subsequence_of_pairs_of_intervals(one, other):
+    lengths = np.zeros((len(one), len(other)), int)
+    for i, j in product(range(1, len(one)), range(1, len(other))):
+        equal = one[i - 1 : i + 1] == other[j - 1 : j + 1]
+        lengths[i, j] = lengths[i - 1, j - 1] + 1 if equal else max(lengths[i - 1, j], lengths[i, j - 1])
+    share = 2 * lengths[-1, -1] / (len(one) + len(other) - 2)
+    lines = [np.pad(np.array([line] * 2, np.uint8), ((0, 0), (0, STEPS - len(line)))) for line in (one, other)]
+    least = dedup.MIN_ALIGNED if share < dedup.MIN_ALIGNED else dedup.MIN_ALIGNED_ALONE
+    assert likeness(*lines) == likeness(*lines[::-1]) == pytest.approx(share / least)
+
+
+def test_a_line_without_intervals_is_like_nothing():
+    still, moving = np.zeros((2, STEPS), np.uint8), np.full((2, STEPS), 65, np.uint8)
+    assert likeness(still, moving) == likeness(still, still) == 0
 
 
 def test_no_pieces_have_no_clusters():

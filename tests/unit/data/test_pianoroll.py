@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aurl.data import pianoroll
 from aurl.data.pianoroll import PIANO_KEYS, aligned_roll, beat_grid, piano_roll, seconds_grid
-from aurl.data.tokenizers import EventTokenizer
+from aurl.data.tokenizers import EventTokenizer, NoteTokenizer, Tokenizer
 from aurl.music.score import Notes, Score, Tempos, Track
 from aurl.utils.errors import ConfigError
 
@@ -75,9 +75,9 @@ def test_seconds_follow_the_tempo() -> None:
     assert seconds_grid(make([(0, 48, 20, 64, 0)]), 0.4).tolist() == [0, 12, 24, 31, 38, 45]
 
 
-@given(ROWS)
-def test_an_aligned_roll_is_the_roll_sampled_by_the_clock(rows: list[tuple[int, ...]]) -> None:
-    tokenizer = EventTokenizer()
+@pytest.mark.parametrize("tokenizer", [EventTokenizer(), NoteTokenizer()])
+@given(rows=ROWS)
+def test_an_aligned_roll_is_the_roll_sampled_by_the_clock(tokenizer: Tokenizer, rows: list[tuple[int, ...]]) -> None:
     tokens = tokenizer.encode(make(rows))
     roll = aligned_roll(tokenizer, tokens)
     score = tokenizer.decode(tokens)

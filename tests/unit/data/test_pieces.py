@@ -1,4 +1,5 @@
 import json
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -136,3 +137,54 @@ def test_a_file_that_hangs_is_given_up(monkeypatch):
     monkeypatch.setattr(pieces, "FILE_SECONDS", 0.05)
     monkeypatch.setattr(pieces, "read_all", hang)
     assert [failure.reason for failure in read(MUSIC).failures] == ["not read within 0.05 seconds"]
+
+
+def test_a_library_that_catches_everything_is_stopped_as_well(monkeypatch):
+    """partitura and music21 have `except Exception`, and here and there a bare `except:`."""
+
+    def hang(content, name):
+        for _ in range(2):
+            try:
+                deadline = time.process_time() + 20
+                while time.process_time() < deadline:
+                    pass
+            except Exception:  # noqa: BLE001 - what those libraries do
+                return []
+        return []
+
+    monkeypatch.setattr(pieces, "FILE_SECONDS", 0.05)
+    monkeypatch.setattr(pieces, "read_all", hang)
+    assert [failure.reason for failure in read(MUSIC).failures] == ["not read within 0.05 seconds"]
+
+
+def test_a_file_for_which_there_is_no_memory_is_left_out(monkeypatch):
+    monkeypatch.setattr(pieces, "read_all", lambda content, name: np.empty(1 << 60, np.uint8))
+    assert [failure.reason for failure in read(MUSIC).failures] == ["too large for the memory there is"]
+
+
+def test_names_with_a_sharp_are_names(monkeypatch):
+    """What is after the # of `Prelude in C#.mid` is not the number of a tune."""
+
+    def slow(content, name):
+        yield next(iter(found))
+        raise pieces._TooSlowError
+
+    found = pieces.read_all(MUSIC, "Prelude in C#.mid")
+    with monkeypatch.context() as patch:
+        patch.setattr(pieces, "read_all", slow)
+        reading = read(MUSIC, name="Prelude in C#.mid")
+    assert (reading.pieces, len(reading.failures)) == ([], 1)
+
+    def refuse(score, configs):
+        raise MidiError("nothing of Prelude in C#.mid is left")
+
+    monkeypatch.setattr(pieces, "apply_transforms", refuse)
+    (failure,) = read(MUSIC, name="Prelude in C#.mid").failures
+    assert failure.reason == "nothing of the file is left"
+
+
+def test_a_file_of_a_format_whose_library_is_missing_is_listed_with_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "music21", None)
+    reading = read(b"X:1\nK:C\nCDEF|\n", PieceConfig(), name="a.abc")
+    assert not reading.pieces
+    assert 'pip install "aurl[notation]"' in reading.failures[0].reason

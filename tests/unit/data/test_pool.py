@@ -78,6 +78,17 @@ def test_where_there_is_no_fork_server_processes_are_spawned(monkeypatch):
     assert pool._context("aurl.data.pool").get_start_method() == "spawn"
 
 
+def test_workers_start_with_one_thread_each_and_this_process_keeps_its_own(monkeypatch):
+    seen = []
+    monkeypatch.setattr("multiprocessing.forkserver.ensure_running", lambda: seen.append(dict(os.environ)))
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    before = dict(os.environ)
+    assert pool._context("aurl.data.pool").get_start_method() == "forkserver"
+    assert {seen[0][name] for name in pool.THREAD_VARIABLES} == {"1"}
+    assert dict(os.environ) == before
+
+
 def test_a_worker_leaves_ctrl_c_to_its_parent_and_ends_with_it(monkeypatch):
     ended = threading.Event()
 

@@ -300,6 +300,18 @@ def test_labels_lie_beside_their_piece_wherever_they_stand(tmp_path, folder, nam
     assert companions(path) == (expected, {})
 
 
+def test_a_file_given_by_itself_has_its_labels(folder):
+    """As `aurl prepare songs/*.mid` gives them."""
+    path = folder(
+        {"a.b.mid": b"A", "a.b.chords.json": b"1", "a.chords.json": b"2", "c/a.b.mid": b"B", "c/a.b.rn.txt": b"3"}
+    )
+    found = Found()
+    entries = list(read_entries(list_inputs([path / "a.b.mid", path / "c" / "a.b.mid"], found).files, found))
+    assert [(entry.name, entry.companions) for entry in entries] == [
+        ("a.b.mid", {".chords.json": b"1"}), ("2/a.b.mid", {".rn.txt": b"3"}),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(("name", "make"), [("x.tgz", tar_of), ("x.zip", zip_of)])
 def test_labels_of_an_archive_do_not_fill_the_memory(tmp_path, name, make, monkeypatch):
     spooled = []

@@ -231,6 +231,10 @@ def test_near_duplicates_are_one_composition_even_across_the_splits_of_a_manifes
     assert [each.cluster for each in (first, copy, other)] == [1, 1, 2]
 
 
+def test_a_sharp_in_a_name_is_no_tune_of_a_book():
+    assert len(set(keys_of("a/Prelude in C# minor.mid", "b/prelude in c# minor.mid"))) == 1
+
+
 def test_the_tunes_of_a_book_are_compositions_of_their_own():
     keys = keys_of("a/jigs.abc#1", "a/jigs.abc#2", "b/jigs.abc#2", "a/jigs.mid")
     assert len(set(keys)) == 4

@@ -151,6 +151,21 @@ class Watching(UniformModel):
         return super().nll(tokens, targets, mask)
 
 
+@pytest.mark.parametrize("context", [8, 16, 20, 24, 40, 64, 1000])
+def test_rows_of_preambles_are_never_scored_and_the_others_once(context):
+    tokenizer = NoteTokenizer()
+    tokens = tokenizer.encode(tune(60))
+    scored = []
+
+    class Scored(UniformModel):
+        def nll(self, tokens, targets, mask):
+            scored.extend(map(tuple, targets[mask.any(-1)].tolist()))
+            return super().nll(tokens, targets, mask)
+
+    bits_per_note(Scored(), [tokens], tokenizer, context=context)
+    assert sorted(scored) == sorted(map(tuple, tokens[1:].tolist()))
+
+
 def test_windows_inside_a_piece_begin_with_its_preamble():
     tokenizer = NoteTokenizer()
     tokens = tokenizer.encode(tune(400))

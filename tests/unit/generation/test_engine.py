@@ -6,10 +6,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from aurl.data.tokenizers import NoteTokenizer
+from aurl.data.tokenizers import NoteTokenizer, NoteTokenizerConfig
 from aurl.generation.engine import Engine, Runtime, state_after
 from aurl.generation.generator import GenerationConfig, generate
 from aurl.generation.sampling import SamplingConfig
+from aurl.music.score import Notes, Score, Track
+from aurl.utils.errors import GenerationError
 
 START, END, PAD, TICK, NOTE = range(5)
 SIZE = 10
@@ -211,3 +213,26 @@ def test_a_piece_of_notes_has_exactly_the_bars_asked_for():
         names = tokenizer.vocabulary.fields[2].tokens
         assert [names[value] for value in piece.tokens[:, 2]].count("bar") == 4  # the last closes the third
         assert piece.score.end_ticks <= piece.score.metre_map.bar_to_ticks(3)
+
+
+@pytest.mark.parametrize("clock", ["metrical", "performed"])
+def test_an_end_that_is_the_only_row_of_its_kind_waits_for_the_length_too(clock):
+    tokenizer = NoteTokenizer(NoteTokenizerConfig.parse({"clock": clock}))
+    for piece in generate(NoteRuntime(tokenizer), tokenizer, GenerationConfig(seconds=30, variations=2)):
+        assert tokenizer.clock(piece.tokens).seconds[-1] >= 30
+        assert piece.score.duration_seconds <= 33.01
+
+
+@pytest.mark.parametrize("length", [{"bars": 2}, {"seconds": 4}])
+def test_a_prompt_whose_last_note_fills_the_length_is_refused(length):
+    tokenizer = NoteTokenizer()
+    with pytest.raises(GenerationError, match="as long as"):
+        generate(NoteRuntime(tokenizer), tokenizer, GenerationConfig(**length), prompt=halves(4))
+    (piece,) = generate(NoteRuntime(tokenizer), tokenizer, GenerationConfig(**length), prompt=halves(3))
+    assert piece.score.notes.onset[:3].tolist() == [0, 960, 1920]
+
+
+def halves(count):
+    """So many notes of half a bar of 4/4, a second each."""
+    same = np.ones(count, np.int64)
+    return Score(notes=Notes(960 * np.arange(count), 960 * same, 60 * same, 66 * same, 0 * same), tracks=(Track(),))

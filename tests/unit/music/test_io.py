@@ -60,6 +60,22 @@ def test_abc_is_unfolded_with_its_chords_and_tempo() -> None:
     assert report.is_clean
 
 
+@pytest.mark.parametrize(
+    ("tune", "expected"),
+    [
+        ("X:1\nK:C\nCD|\n", [(0, 0.5, 60), (0.5, 0.5, 62)]),
+        ("X:1\nM:\nL:\nK:C\nCD|\n", [(0, 0.5, 60), (0.5, 0.5, 62)]),
+        ("X:1\nM:2/4\nK:C\nCD|\n", [(0, 0.25, 60), (0.25, 0.25, 62)]),
+        ("X:1\nM:C\nK:C\nF8|[K:G][L:1/16]F16|\n", [(0, 4, 65), (4, 4, 66)]),
+        ("X:1\nM:C\nK:C\nV:1\nF8|\nV:2\nC8|\nV:1\nG8|\n[V:2]D8|\n", [(0, 4, 60), (0, 4, 65), (4, 4, 62), (4, 4, 67)]),
+    ],
+)  # fmt: skip
+def test_what_the_library_misreads_of_abc_is_read_as_the_standard_says(
+    tune: str, expected: list[tuple[float, float, int]]
+) -> None:
+    assert sorted(beats(read_music(tune.encode(), "a.abc")[0])) == expected
+
+
 def test_of_a_book_one_tune_is_read_and_the_others_are_told() -> None:
     score, report = read_music(BOOK.encode(), "book.abc")
     assert score.metadata["title"] == "Scale"

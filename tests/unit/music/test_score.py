@@ -74,6 +74,21 @@ def test_scores_survive_pickling():
     assert pickle.loads(pickle.dumps(score)) == score
 
 
+def test_what_is_replaced_is_sorted_and_checked():
+    score = Score(notes=notes((0, 1, 60, 90, 0), (1, 1, 61, 90, 0)), tracks=(Track(),))
+    assert score.replace(notes=score.notes.replace(onset=[5, 2])).notes.onset.tolist() == [2, 5]
+    with pytest.raises(ValueError, match="beyond the 1 there are"):
+        score.replace(notes=score.notes.replace(track=[0, 1]))
+    with pytest.raises(ValueError, match="beyond the 0 there are"):
+        score.replace(tracks=())
+    with pytest.raises(ValueError, match=r"Notes.pitch has 1 values, expected 2"):
+        score.notes.replace(pitch=[60])
+    with pytest.raises(ValueError, match=r"holds 60\.\.128, beyond 0\.\.127"):
+        score.notes.replace(pitch=[60, 128])
+    with pytest.raises(TypeError, match="a Score has no note"):
+        score.replace(note=score.notes)
+
+
 def test_values_beyond_a_column_are_refused():
     with pytest.raises(ValueError, match="'pitch' holds 300"):
         notes((0, 1, 300, 90, 0))

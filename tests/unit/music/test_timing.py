@@ -74,6 +74,13 @@ def test_seconds_go_to_the_nearest_tick_across_a_change():
     np.testing.assert_array_equal(tempo_map.seconds_to_ticks([0.0104, 0.0106, 0.4809, 0.4811]), [10, 11, 480, 481])
 
 
+def test_the_tempo_in_force_is_told_in_ticks_a_second():
+    tempo_map = TempoMap([480, 960], [250_000, 1_000_000], 480)
+    assert tempo_map.ticks_per_second([0, 479, 480, 959, 960, 5000]).tolist() == [960, 960, 1920, 1920, 480, 480]
+    assert tempo_map.seconds_to_ticks(tempo_map.ticks_to_seconds(480) + 0.125) == 480 + 240
+    assert TempoMap([], [], 480).ticks_per_second([0, 7]) == 960
+
+
 def test_a_tempo_of_zero_takes_no_time_and_divides_nothing():
     tempo_map = TempoMap([0, 480], [0, 500_000], 480)
     assert tempo_map.ticks_to_seconds(960) == 0.5

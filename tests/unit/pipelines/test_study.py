@@ -9,7 +9,7 @@ from aurl.music.score import Score, TimeSignatures
 from aurl.pipelines.study import chart
 from aurl.studies import STUDIES
 from aurl.utils.errors import AurlError, ConfigError, UnknownNameError
-from studies_music import block_chords
+from studies_music import block_chords, lone_melody
 
 SYMBOLS = ["C", "Am", "F", "G7", "C"]
 
@@ -44,6 +44,13 @@ def run(*words):
 def test_a_piece_is_shown_as_a_chart_of_bars(piece):
     assert run("chords", piece).splitlines() == ["1 | C  | Am | F  | G7 |", "5 | C  |"]
     assert run("keys", piece).splitlines() == ["1 | C major | -       | -       | -       |"]
+
+
+def test_a_lone_melody_is_told_in_a_sentence_and_not_labelled(tmp_path):
+    path, out = tmp_path / "melody.mid", tmp_path / "out.mid"
+    write_midi(lone_melody(), path)
+    assert "melody alone" in run("chords", path, "--out", out).splitlines()[-1]
+    assert not len(read_midi(out).texts.of("chord"))
 
 
 def test_json_tells_every_label(piece):

@@ -49,8 +49,8 @@ def test_a_learned_vocabulary_is_a_tokenizer_that_needs_fewer_tokens(corpus: Pat
 @pytest.mark.parametrize(
     ("words", "error", "problem"),
     [
-        (["--vocabulary", 100], ConfigError, "REMI alone has"),
-        (["--vocabulary", 70_000], ConfigError, "REMI alone has"),
+        (["--vocabulary", 100], ConfigError, "tokens of REMI itself"),
+        (["--vocabulary", 70_000], ConfigError, "tokens of REMI itself"),
         (["--kind", "Octuple"], ConfigError, "several fields"),
         (["--algorithm", "LZW"], UnknownNameError, "LZW"),
     ],

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,13 @@ def test_labelling_replaces_labels_of_its_kind_only():
     assert after.texts.of("chord").text.tolist() == ["C"]
     assert after.texts.of("section").text.tolist() == ["A"]
     assert after.metadata == {"title": "T", "labels.chord": "detected: somebody"}
+
+
+def test_labels_in_doubt_are_not_written():
+    before = Score(texts=Texts([0], [-1], ["chord"], ["F"]))
+    doubtful = replace(annotation([0], ["C"]), doubt="It is a melody alone.")
+    assert doubtful.label(before) == before
+    assert doubtful.to_dict()["doubt"] == "It is a melody alone."
 
 
 def test_plain_values_tell_when_and_how_long():

@@ -22,6 +22,11 @@ def test_a_cadence_has_its_key(symbols, key):
     assert keys.analyse(block_chords(symbols)).labels == (key,)
 
 
+@pytest.mark.parametrize(("symbol", "key"), [("C", "C major"), ("Am", "A minor"), ("Bb", "Bb major")])
+def test_a_triad_alone_is_its_own_key(symbol, key):
+    assert keys.analyse(block_chords([symbol] * 4)).labels == (key,)
+
+
 def test_a_modulation_is_heard_where_it_happens():
     annotation = keys.analyse(block_chords(MAJOR * 2 + transposed(MAJOR, 2) * 2))
     assert annotation.labels == ("C major", "D major")

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from aurl.utils.errors import StorageError
-from aurl.utils.files import make_folder, write_file
+from aurl.utils.errors import ConfigError, StorageError
+from aurl.utils.files import make_folder, require_suffix, write_file
 
 
 def test_a_file_is_written_and_replaced(tmp_path):
@@ -37,3 +37,9 @@ def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path):
     make_folder(tmp_path / "a" / "b")
     with pytest.raises(StorageError, match="cannot make the folder"):
         make_folder(tmp_path / "file" / "b")
+
+
+def test_a_name_that_promises_another_kind_of_file_is_refused():
+    require_suffix(Path("a.MID"), ".mid", ".midi")
+    with pytest.raises(ConfigError, match=r"must end in \.mid or \.midi; found: a\.wav"):
+        require_suffix(Path("a.wav"), ".mid", ".midi")

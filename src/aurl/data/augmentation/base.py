@@ -7,7 +7,7 @@ piece: no process, order of reading or interruption changes it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Annotated, TypeVar
 
 import numpy as np
@@ -57,16 +57,16 @@ class Augmenter:
     """A list of augmentations as a data set applies them."""
 
     def __init__(self, configs: Sequence[AugmentationConfig], seed: int) -> None:
-        self._configs, self._seed = configs, seed
+        self._seed = seed
         self._parts = [AUGMENTATIONS.build(config) for config in configs]
+        self._chances = lru_cache(2)(lambda epoch: [config.probability.at(epoch) for config in configs])
 
     def draw(self, epoch: int, piece: int) -> Draws:
         """The augmentations of a piece in an epoch, with random numbers for them; none where chance passes it over."""
         if not self._parts:
             return NONE
         rng = np.random.default_rng(derive_seed("augmentation", self._seed, epoch, piece))
-        chances = [config.probability.at(epoch) for config in self._configs]
-        drawn = zip(self._parts, rng.random(len(chances)) < chances, strict=True)
+        drawn = zip(self._parts, rng.random(len(self._parts)) < self._chances(epoch), strict=True)
         return [part for part, is_drawn in drawn if is_drawn], rng
 
 

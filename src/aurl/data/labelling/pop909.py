@@ -16,7 +16,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from aurl.data.labelling.base import Given, Spans, without_gaps
+from aurl.data.labelling.base import Given, Spans, expecting, without_gaps
 from aurl.music.chords import INTERVALS, Chord
 from aurl.music.score import Array, Score, TextKind
 from aurl.music.theory import key_name
@@ -30,6 +30,8 @@ SEARCHED_SIXTEENTHS = 8 * SIXTEENTHS_PER_BAR
 """How far the melody's grid may be from the file's."""
 MIN_MATCH = 0.6
 """Share of the melody's notes that must be found where the grid puts them."""
+MAX_MELODY = 10_000
+"""Most notes of a melody."""
 _SECTION = re.compile(r"([A-Za-z])(\d+)")
 
 
@@ -99,30 +101,34 @@ def read_sections(content: bytes, score: Score, beside: Mapping[str, bytes]) -> 
     if MELODY_SUFFIX not in beside:
         raise CorpusError(f"phrases without the {MELODY_SUFFIX} on whose grid they are counted")
     shift = _find_melody(_melody(beside[MELODY_SUFFIX]), score)
-    bars = [0, *accumulate(int(count) for _, count in parts)]
-    beats = [4.0 * bar + shift / 4 for bar in bars]
+    bars = [0, *accumulate(float(count) for _, count in parts)]
+    beats = [4 * bar + shift / 4 for bar in bars]
     spans = [(max(start, 0.0), end, name) for (start, end), (name, _) in zip(pairwise(beats), parts, strict=True)]
     return Given({"section": spans})
 
 
 def _melody(content: bytes) -> NDArray[np.int64]:
     """Onset in sixteenths and pitch of each note: int64[n, 2]."""
-    try:
-        rows = np.array([line.split() for line in content.decode("ascii").splitlines() if line.strip()], np.int64)
+    lines = [line.split() for line in content.splitlines() if line.strip()]
+    if len(lines) > MAX_MELODY:
+        raise CorpusError("too long a melody", found=f"{len(lines)} notes")
+    with expecting("a melody"):
+        rows = np.array(lines, np.int64)
         onsets = np.concatenate([[0], np.cumsum(rows[:, 1])[:-1]])
-    except (ValueError, IndexError) as error:
-        raise CorpusError("damaged melody", found=error) from None
     return np.stack([onsets, rows[:, 0]], axis=1)[rows[:, 0] > 0]
 
 
 def _find_melody(melody: NDArray[np.int64], score: Score) -> int:
     """Sixteenths from the start of the file to the melody's grid, so that most of its notes are found."""
-    before = score.notes.onset.astype(np.int64) * 4 // score.ticks_per_beat  # hands play early and late
-    played = np.unique(np.concatenate([before, before + 1]) * 128 + np.tile(score.notes.pitch, 2))
+    sixteenths = score.notes.onset * (4 / score.ticks_per_beat)
+    before = np.floor(sixteenths).astype(np.int64)  # hands play early and late, but on the whole near the grid
+    close, nearest = np.stack([before, before + 1]), np.rint(sixteenths).astype(np.int64)
     shifts = np.arange(-SEARCHED_SIXTEENTHS, SEARCHED_SIXTEENTHS + 1)
-    expected = melody[:, 0] * 128 + melody[:, 1]
-    matches = np.isin(expected[None] + shifts[:, None] * 128, played).mean(axis=1) if len(expected) else np.zeros(1)
-    best = int(matches.argmax())
-    if matches[best] < MIN_MATCH:
-        raise CorpusError("the phrases' melody is not in the music", found=f"{matches[best]:.0%} of its notes")
+    expected = melody[:, 0] * 128 + melody[:, 1] + shifts[:, None] * 128
+    if not len(melody):
+        raise CorpusError("the phrases' melody has no notes")
+    found, exact = (np.isin(expected, played * 128 + score.notes.pitch).mean(axis=1) for played in (close, nearest))
+    best = int((found + exact).argmax())
+    if found[best] < MIN_MATCH:
+        raise CorpusError("the phrases' melody is not in the music", found=f"{found[best]:.0%} of its notes")
     return int(shifts[best])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from aurl.data.labelling.base import Given, Spans, chord_spans, expecting, read_json
+from aurl.data.labelling.base import MAX_LABELS, Given, Spans, chord_spans, expecting, read_json
 from aurl.data.labelling.lead_sheets import time
 from aurl.data.labelling.roman import LocalKey, roman_chord
 from aurl.music.chords import INTERVALS, Chord
@@ -52,9 +52,10 @@ def read_dezrann(content: bytes) -> Given:
 def read_romantext(content: bytes) -> Given:
     """The keys and chords of an `.rn.txt`."""
     reader = _RomanText()
-    for line in content.decode("utf-8", "replace").lstrip("\ufeff").splitlines():
-        reader.read(line.strip())
-    return reader.given()
+    with expecting("RomanText"):
+        for line in content.decode("utf-8", "replace").lstrip("\ufeff").splitlines():
+            reader.read(line.strip())
+        return reader.given()
 
 
 def read_beethoven(content: bytes) -> Given:
@@ -144,14 +145,16 @@ class _RomanText:
 
     def given(self) -> Given:
         """The labels, placed in quarters."""
+        count = sum(map(len, self.bars.values()))
+        if not 0 < count <= MAX_LABELS:  # a bar may be copied to all others
+            raise CorpusError("too many Roman numerals" if count else "no Roman numerals", found=count or None)
+        starts = self._starts()
         rows = [
-            (self._start_of(number) + offset, figure, key)
+            (time(starts[number] + offset), figure, key)
             for number in sorted(self.bars)
             for offset, figure, key in self.bars[number]
         ]
-        if not rows:
-            raise CorpusError("no Roman numerals")
-        end = self._start_of(max(self.bars) + 1)
+        end = starts[max(self.bars) + 1]
         ends = [start for start, _, _ in rows[1:]] + [end]
         given = _in_keys([(start, stop, figure, key) for (start, figure, key), stop in zip(rows, ends, strict=True)])
         return Given({**given.spans, "key": _key_spans([(start, key) for start, _, key in rows], end)}, given.unknown)
@@ -186,10 +189,11 @@ class _RomanText:
             self.lengths[number] = self.quarters
             self.key = self.bars[number][-1][2] if self.bars[number] else self.key
 
-    def _start_of(self, number: int) -> float:
-        """Quarters before a bar; bars without a line are as long as the one before them."""
-        total, length = 0.0, 4.0
-        for bar in range(min(*self.bars, 1), number):
+    def _starts(self) -> dict[int, float]:
+        """Quarters before each bar and the end; bars without a line are as long as the one before them."""
+        first = min(*self.bars, 1)
+        starts, length = {first: -self.pickup}, 4.0
+        for bar in range(first, max(self.bars) + 1):
             length = self.lengths.get(bar, length)
-            total += length
-        return total - self.pickup
+            starts[bar + 1] = starts[bar] + length
+        return starts

@@ -100,10 +100,15 @@ class Tokenizer(ABC):
         """The rows `[k, f]` that say what a reader of `tokens[at:]` must know of `tokens[:at]`; a piece has one k."""
         return tokens[:0]
 
+    def known(self, tokens: NDArray[Any], start: int, stop: int) -> int:
+        """How many rows of `window(tokens, start, stop)` are the preamble: none at the beginning, or with no room."""
+        known = len(self.preamble(tokens, start)) if start > 0 else 0
+        return known if start + known < min(stop, len(tokens)) else 0
+
     def window(self, tokens: NDArray[Any], start: int, stop: int) -> NDArray[Any]:
         """Rows `start` to `stop`, the first of them replaced by the preamble of the others if `start` is not 0."""
-        known = len(self.preamble(tokens, start)) if start > 0 else 0
-        if known == 0 or start + known >= stop:
+        known = self.known(tokens, start, stop)
+        if known == 0:
             return tokens[start:stop]
         return np.concatenate([self.preamble(tokens, start + known), tokens[start + known : stop]])
 

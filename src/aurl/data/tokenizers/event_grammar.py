@@ -84,7 +84,7 @@ class EventGrammar(Grammar):
         self._can_end_notes = self.table.legal[self.table.following[:, ev.INSTRUMENT], ev.NOTE_OFF]
 
     def limited(self, limits: NoteLimits) -> Grammar:
-        """This grammar within `limits`: a note that has lasted too long must end at the next moment."""
+        """This grammar within `limits`: time passes no further than to where a note has lasted long enough."""
         return EventGrammar(limits)
 
     def start(self, batch: int) -> States:
@@ -105,8 +105,10 @@ class EventGrammar(Grammar):
         can_begin, can_end = ~sounding.all(axis=2) & has_room, self._can_end_notes[place, None] & sounding.any(axis=2)
         legal[:, ev.INSTRUMENT :] &= can_begin | can_end
         if math.isfinite(self.limits.seconds):
-            age = states[:, _CLOCK, None, None] + 1 - began
-            self._force_ends(legal, place, states[:, _INSTRUMENT], sounding & (age >= self._longest_steps))
+            age = np.where(sounding, states[:, _CLOCK, None, None] + 1 - began, -ev.LONGEST_SHIFT)
+            left = np.maximum(self._longest_steps - age.max(axis=(1, 2)), 1)
+            legal[:, ev.SHIFT : ev.VELOCITY] &= np.arange(1, ev.LONGEST_SHIFT + 1) <= left[:, None]
+            self._force_ends(legal, place, states[:, _INSTRUMENT], age >= self._longest_steps)
         return legal
 
     def _force_ends(self, legal: Bools, place: States, instrument: States, overdue: Bools) -> None:
@@ -121,8 +123,8 @@ class EventGrammar(Grammar):
             legal[row, ev.INSTRUMENT :] = named & (not is_here)
 
     @property
-    def _longest_steps(self) -> float:
-        return self.limits.seconds * ev.STEPS_PER_SECOND
+    def _longest_steps(self) -> int:
+        return max(1, int(self.limits.seconds * ev.STEPS_PER_SECOND))
 
     def advance(self, states: States, rows: NDArray[Any]) -> States:
         """The states after `rows` `[b, 1]`."""

@@ -3,7 +3,7 @@
 MidiTok decides what is kept, and how; its own `encode` and `decode` do the work, so ids are the same as MidiTok's.
 What this module adds is the contract: `start` and `end` rows, a grammar, a clock, decoding that never fails. Rows of
 all tracks must be one stream (`use_programs` with `one_token_stream_for_programs`, the default here); MuMIDI, whose
-rows differ in length, is refused. MidiTok is 30 to 90 times slower than our own tokenizers (docs/TOKENIZERS.md).
+rows differ in length, is refused. MidiTok is 10 to 130 times slower than our own tokenizers (docs/TOKENIZERS.md).
 """
 
 from __future__ import annotations
@@ -236,7 +236,8 @@ def _load(file: Path) -> Any:
         with _quiet():
             return getattr(miditok, kind)(params=file)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{file} is not a tokenizer that MidiTok saved", found=error) from None
+        found = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{file} is not a tokenizer that MidiTok saved", found=found) from None
 
 
 def _is_tokenizer(value: Any) -> bool:

@@ -106,7 +106,7 @@ class NoteGrammar(Grammar):
 
     def _full_until(self, states: States) -> Ints:
         """The step from which one more note may sound."""
-        limit = int(self.limits.polyphony)
+        limit = int(min(self.limits.polyphony, SLOTS * _PITCHES))
         return np.asarray(np.partition(states[:, _ENDS:], -limit, axis=1)[:, -limit])
 
     def _has_more(self, states: States) -> Bools:

@@ -9,6 +9,7 @@ the next. Neither tempos, keys, chords nor pedals repeat themselves. `touch` is 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,6 +56,7 @@ NO_NUDGE = 2
 TICKS_PER_STEP = TICKS_PER_BEAT // 24
 _NOTHING_YET = -1
 _FAR = 1 << 40
+_METRES = np.array(METRES).T
 _INDEX_OF_CHORD = {symbol: index for index, symbol in enumerate(CHORDS)}
 _INDEX_OF_KEY = {name: index for index, name in enumerate(KEYS)}
 
@@ -165,7 +167,7 @@ def track_slots(score: Score) -> tuple[list[int], NDArray[np.uint16]]:
         kept = np.sort(np.argsort(-rank, kind="stable")[:SLOTS])
     slots = np.zeros(len(score.tracks), np.uint16)
     slots[kept] = np.arange(len(kept))
-    for track in np.setdiff1d(sounding, kept).tolist():
+    for track in np.setdiff1d(sounding, kept).tolist() if len(sounding) > SLOTS else ():
         other_kind = (programs[kept] == DRUM_KIT) != (programs[track] == DRUM_KIT)
         slots[track] = np.argmin(np.abs(programs[kept] - programs[track]) + DRUM_KIT * other_kind)
     return programs[kept].tolist(), slots
@@ -177,6 +179,7 @@ def _before(horizon: int, step: Ints, value: Ints) -> Changes:
     return Changes(step, value)
 
 
+@lru_cache(4096)
 def chord_index(text: str) -> int | None:
     """Which of the 145 chords a symbol means, its bass left out; None if it means nothing."""
     try:
@@ -186,6 +189,7 @@ def chord_index(text: str) -> int | None:
     return _INDEX_OF_CHORD[Chord(chord.root, chord.quality).symbol]
 
 
+@lru_cache(4096)
 def key_index(text: str) -> int | None:
     """Which of the 24 keys a name means; None if it means nothing."""
     try:
@@ -209,8 +213,8 @@ _READERS: tuple[tuple[TextKind, Reader], ...] = (
 def _read_labels(
     score: Score, kind: TextKind, read: Reader, place: Callable[[NDArray[Any]], Ints], horizon: int
 ) -> Changes:
-    texts = score.texts
-    rows = [(time, read(text)) for time, k, text in zip(texts.time, texts.kind, texts.text, strict=True) if k == kind]
+    texts = score.texts.of(kind)
+    rows = [(time, read(text)) for time, text in zip(texts.time.tolist(), texts.text.tolist(), strict=True)]
     known = np.array([(time, value) for time, value in rows if value is not None], np.int64).reshape(-1, 2)
     return _before(horizon, (place(known[:, 0]) + 2) >> 2, known[:, 1])
 
@@ -309,9 +313,10 @@ def write_score(grid: NoteGrid, layout: NoteLayout) -> Score:
         return TICKS_PER_STEP * steps if layout.is_metrical else ticks_of(steps, tempo_steps, tempos).astype(np.int64)
 
     notes = grid.notes
-    nudge = ((notes.touch & (1 << NUDGE_BITS) - 1) - NO_NUDGE) * (TICKS_PER_STEP // 4) if layout.has_nudge else 0
-    onset = np.maximum(ticks(notes.start) + nudge, 0)
-    end = ticks(notes.start + notes.length) + nudge
+    onset, end = ticks(notes.start), ticks(notes.start + notes.length)
+    if layout.has_nudge:
+        onset += ((notes.touch & (1 << NUDGE_BITS) - 1) - NO_NUDGE) * (TICKS_PER_STEP // 4)
+        end = _before_next(onset, end, notes.voice)
     slot = notes.voice >> PITCH_BITS
     used = np.bincount(slot, minlength=SLOTS) > 0
     track_of = (np.cumsum(used) - 1).astype(np.uint16)
@@ -328,13 +333,23 @@ def write_score(grid: NoteGrid, layout: NoteLayout) -> Score:
     )
 
 
+def _before_next(onset: Ints, end: Ints, voice: NDArray[np.uint16]) -> Ints:
+    """The ends of notes, none after its voice starts the next one; at most half a step earlier."""
+    order = np.argsort(voice, kind="stable")
+    following, ends = onset[order[1:]], end[order]
+    np.minimum(ends[:-1], following, out=ends[:-1], where=voice[order[1:]] == voice[order[:-1]])
+    cut = np.empty_like(end)
+    cut[order] = ends
+    return cut
+
+
 def _track(program: int) -> Track:
     return Track(0, True, "Drums") if program == DRUM_KIT else Track(program, False, PROGRAM_NAMES[program])
 
 
 def _write_metres(bars: Bars) -> TimeSignatures:
     at = np.flatnonzero(starts_run(bars.metres))
-    numerators, denominators = np.array(METRES).T[:, bars.metres[at]]
+    numerators, denominators = _METRES[:, bars.metres[at]]
     return TimeSignatures(TICKS_PER_STEP * bars.starts[at], numerators, denominators)
 
 

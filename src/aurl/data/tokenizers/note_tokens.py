@@ -240,8 +240,9 @@ def _slot_programs(what: Rows, slot: NDArray[np.uint16], is_drum: NDArray[np.boo
     """Of all 16 slots: as declared, else drums where the first note is a drum's, else the first program."""
     declared = what[is_within(what, layout.first["program"], layout.end["program"])][:SLOTS].astype(np.int64)
     programs = np.zeros(SLOTS, np.int64)
-    first = np.unique(slot, return_index=True)[1] if len(declared) < SLOTS else np.zeros(0, np.int64)
-    programs[slot[first]] = is_drum[first] * DRUM_KIT
+    if slot.max(initial=0) >= len(declared):
+        first = np.unique(slot, return_index=True)[1]
+        programs[slot[first]] = is_drum[first] * DRUM_KIT
     programs[: len(declared)] = declared - layout.first["program"]
     return [int(program) for program in programs]
 

@@ -22,9 +22,13 @@ MOST_NOTES = 100_000
 """Notes on the page; music21 takes a minute and 0.5 GB for them."""
 _SUFFIXES = (("7+", "aug7"), ("M", "maj"), ("power", "5"), ("subtract", "no"), ("alter", ""), (" ", ""))
 """music21's ways of writing chords that lead sheets do not know."""
+LIBRARIES = ("music21", "converter21", "defusedxml")
+"""Of the extra `notation`; what is read depends on their versions."""
 LARGEST_METRE = 255
 _METRE = re.compile(r"[0-9+() ]{1,20}/[0-9]{1,3}(%[0-9])?|[Cc]\|?|none|")
 NOTE_VALUES = (1, 2, 4, 8, 16, 32, 64, 128)
+NOT_PLAYED = (("harmony", "ChordSymbol", "_updatePitches"), ("stream", "Stream", "makeBeams"))
+"""Of the library, module, class and method: the notes in chord symbols, and beams, three quarters of its time."""
 NO_PITCH = -1
 """Of percussion without a MIDI number."""
 REPEATED = 2
@@ -53,7 +57,7 @@ def quiet() -> Iterator[None]:
 def guarded(name: str, format_name: str, read: Callable[[], T]) -> T:
     """Call into the library; whatever it raises becomes a MidiError about the file `name`."""
     try:
-        with quiet():
+        with quiet(), _only_what_is_played():
             return read()
     except AurlError:
         raise
@@ -62,6 +66,20 @@ def guarded(name: str, format_name: str, read: Callable[[], T]) -> T:
         raise MidiError(
             f"cannot read {name} as {format_name}", found=found, hint="open it in a notation editor and export it again"
         ) from None
+
+
+@contextlib.contextmanager
+def _only_what_is_played() -> Iterator[None]:
+    """Take NOT_PLAYED out of the library for a while."""
+    owners = [(getattr(getattr(music21(), module), kind), method) for module, kind, method in NOT_PLAYED]
+    methods = [getattr(owner, method) for owner, method in owners]
+    try:
+        for owner, method in owners:
+            setattr(owner, method, lambda *_, **__: None)
+        yield
+    finally:
+        for (owner, name), method in zip(owners, methods, strict=True):
+            setattr(owner, name, method)
 
 
 def refuse_metres(metres: Iterable[str], name: str) -> None:

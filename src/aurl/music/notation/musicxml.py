@@ -22,7 +22,11 @@ from aurl.utils.errors import MidiError, MissingExtraError
 
 MOST_BYTES = 32 * 1024 * 1024
 """Of one XML document; 100,000 notes take about 20 MB."""
+LONGEST_TAG = 128 * 1024
+"""Bytes without a `>`; the parser's time grows with the square of a tag's attributes."""
 MOST_MEMBERS = 1000
+MEMBER_MARK = b"PK\x01\x02"
+"""Begins what an archive says of each of its files."""
 HIGHEST_RATIO = 150
 """How much smaller than its contents an archive may be; real ones reach 40."""
 SMALL_BYTES = 1024 * 1024
@@ -38,6 +42,8 @@ def read_musicxml(data: bytes, name: str) -> WrittenScore:
     root = parse_xml(data, name)
     if root.tag != "score-partwise":
         raise MidiError(f"{name} is not partwise MusicXML", found=f"<{root.tag}>", hint="export it as MusicXML again")
+    if root.find("part") is None:
+        raise MidiError(f"{name} holds no part")
     count = sum(1 for _ in root.iter("note"))
     if count > MOST_NOTES:
         raise MidiError(f"{name} is too large", found=f"{count} notes", hint=f"at most {MOST_NOTES} are read")
@@ -117,6 +123,8 @@ def parse_xml(data: bytes, name: str) -> Element:
         raise MissingExtraError.of("defusedxml", "notation") from None
     if len(data) > MOST_BYTES:
         raise MidiError(f"{name} is too large", found=f"{len(data)} bytes", hint=f"at most {MOST_BYTES} are read")
+    if any(data.find(b">", start, start + LONGEST_TAG) < 0 for start in range(0, len(data) - LONGEST_TAG, LONGEST_TAG)):
+        raise MidiError(f"{name} has a tag too long for music", hint=f"at most {LONGEST_TAG} bytes are read")
     try:
         root: Element = fromstring(data)
     except DefusedXmlException as error:
@@ -128,6 +136,8 @@ def parse_xml(data: bytes, name: str) -> Element:
 
 def unpack(data: bytes, name: str) -> bytes:
     """The document in an .mxl archive; raises MidiError."""
+    if (count := data.count(MEMBER_MARK)) > MOST_MEMBERS:
+        raise MidiError(f"{name} holds too many files", found=count, hint=f"at most {MOST_MEMBERS} are read")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             _refuse_bombs(archive, len(data), name)
@@ -140,10 +150,7 @@ def unpack(data: bytes, name: str) -> bytes:
 
 
 def _refuse_bombs(archive: zipfile.ZipFile, size: int, name: str) -> None:
-    members = archive.infolist()
-    if len(members) > MOST_MEMBERS:
-        raise MidiError(f"{name} holds too many files", found=len(members), hint=f"at most {MOST_MEMBERS} are read")
-    total = max((member.file_size for member in members), default=0)
+    total = max((member.file_size for member in archive.infolist()), default=0)
     if total > MOST_BYTES or total > max(SMALL_BYTES, HIGHEST_RATIO * size):
         raise MidiError(
             f"{name} unpacks to more than music needs",

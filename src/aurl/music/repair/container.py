@@ -18,6 +18,7 @@ TRACK_NAME = re.compile(
     rb"MTrk|(?:(?:Trk|Mrk|MTk)(?=\0\0)|MTr(?=\0\0[^\0]))|(?:.Trk|M.rk|MT.k|MTr.|M.Trk|MT.rk|MTr.k)(?=\0)", re.DOTALL
 )
 """A track's name, also with one byte changed, lost or put in; the zero behind it is the top of any sane length."""
+MOST_TRACKS = 0xFFFF
 END_OF_TRACK = b"\xff\x2f\x00"
 
 
@@ -109,6 +110,8 @@ def _tracks(data: bytes, at: int, names: list[tuple[int, int]], log: FaultLog) -
             log.add("wrong track length", place, "ended at the next track or the end of the file")
             end = following
         tracks.append(Chunk(min(name_end + 4, len(data)), end))
+    if len(tracks) > MOST_TRACKS:
+        raise MidiError("more tracks than MIDI can hold", found=len(tracks))
     if not tracks and at < len(data):
         log.add("no track name", f"byte {at}", "the rest read as one track")
         tracks.append(Chunk(min(at + 8, len(data)), len(data)))

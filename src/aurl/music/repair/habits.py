@@ -7,10 +7,14 @@ notes at the same tick, and the length of the notes that end.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from math import log2
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from aurl.music.repair.events import Bools, Events, Ints, Run, grouped
 from aurl.music.repair.syntax import END_OF_TRACK, META, Event
 
 UNSEEN = 14.0
@@ -29,41 +33,67 @@ BYTE = 6.0
 """Bits of a byte left unread behind the horizon; about what a byte of notes costs."""
 
 
-class Counts:
-    """What a reading of a track shows, counted."""
+class Costs:
+    """Bits of each value that a column shows; a value it does not show costs UNSEEN."""
 
-    def __init__(self) -> None:
-        self.waits: Counter[int] = Counter()
-        self.statuses: Counter[int] = Counter()
-        self.pitches: Counter[int] = Counter()
-        self.velocities: Counter[int] = Counter()
-        self.lengths: Counter[int] = Counter()
-        self.onsets: Counter[int] = Counter()
+    def __init__(self, shown: NDArray[Any], free_up_to: float = np.inf) -> None:
+        self.values, counts = np.unique(shown.astype(np.int64), return_counts=True)
+        bits = np.minimum(-np.log2(counts / (len(shown) + 1)), UNSEEN - 1)
+        self.mean = float((bits * counts).sum() / max(len(shown), 1))
+        self.bits = bits + 2 * np.log2(np.maximum(self.values / free_up_to, 1))
+        self.of: dict[int, float] = dict(zip(self.values.tolist(), self.bits.tolist(), strict=True))
+
+    def all_of(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Bits of many values."""
+        if not len(self.values):
+            return np.full(len(values), UNSEEN)
+        place = np.searchsorted(self.values, values).clip(max=len(self.values) - 1)
+        return np.where(self.values[place] == values, self.bits[place], UNSEEN)
+
+
+class Starts:
+    """How many tracks start a note at each tick."""
+
+    def __init__(self, tracks: Sequence[Events]) -> None:
+        ticks = [_distinct(track.tick[track.is_start()]) for track in tracks]
+        self.ticks, self.counts = np.unique(np.concatenate([np.empty(0, np.int64), *ticks]), return_counts=True)
+        self.of: dict[int, int] = (
+            dict(zip(self.ticks.tolist(), self.counts.tolist(), strict=True)) if len(tracks) > 1 else {}
+        )
 
 
 class Habits:
-    """Costs in bits for one track, from its own counts and how many tracks start a note at each tick."""
+    """Costs in bits for one track, from its own events and how many tracks start a note at each tick."""
 
-    def __init__(self, counts: Counts, starts: Mapping[int, int], ticks_per_beat: int) -> None:
-        self.ticks_per_beat, self.starts, self.own = ticks_per_beat, starts, counts.onsets
-        waits, self.wait_entropy = _costs(counts.waits)
-        longest = LONG_BEATS * ticks_per_beat
-        self.waits = {wait: bits + 2 * log2(max(wait / longest, 1)) for wait, bits in waits.items()}
-        self.statuses, _ = _costs(counts.statuses)
-        self.pitches, _ = _costs(counts.pitches)
-        self.velocities, _ = _costs(counts.velocities)
-        self.lengths, _ = _costs(counts.lengths)
-        phases: Counter[int] = Counter()
-        for tick, count in counts.onsets.items():
-            phases[tick % ticks_per_beat] += count
-        self.phases, self.phase_entropy = _costs(phases)
-        shared = sum(count for tick, count in counts.onsets.items() if self.is_shared(tick))
-        share = (shared + 1) / (sum(counts.onsets.values()) + 2)
+    def __init__(self, events: Events, starts: Starts, ticks_per_beat: int) -> None:
+        self.ticks_per_beat, self.starts = ticks_per_beat, starts
+        waits = Costs(np.diff(events.tick, prepend=0), LONG_BEATS * ticks_per_beat)
+        is_start = events.is_start()
+        onsets = events.tick[is_start]
+        phases = Costs(onsets % ticks_per_beat)
+        self._columns, self.own_ticks = (waits, phases), _distinct(onsets)
+        self.waits, self.wait_entropy = waits.of, waits.mean
+        self.phases, self.phase_entropy = phases.of, phases.mean
+        self.statuses = Costs(events.status).of
+        self.pitches = Costs(events.first[is_start]).of
+        self.velocities = Costs(events.second[is_start]).of
+        self.lengths = Costs(_lengths(events)).of
+        self.own: set[int] = set(self.own_ticks.tolist())
+        shared = int(self._are_shared(onsets).sum())
+        share = (shared + 1) / (len(onsets) + 2)
         self.together, self.alone = (-log2(share), -log2(1 - share)) if shared else (0.0, 0.0)
 
     def is_shared(self, tick: int) -> bool:
         """Whether another track starts a note at `tick`."""
-        return self.starts.get(tick, 0) > (tick in self.own)
+        return self.starts.of.get(tick, 0) > (tick in self.own)
+
+    def _are_shared(self, ticks: Ints) -> Bools:
+        """`is_shared` of many ticks."""
+        if not self.starts.of:
+            return np.zeros(len(ticks), np.bool_)
+        place = np.searchsorted(self.starts.ticks, ticks).clip(max=len(self.starts.ticks) - 1)
+        counts = np.where(self.starts.ticks[place] == ticks, self.starts.counts[place], 0)
+        return np.asarray(counts > np.isin(ticks, self.own_ticks))
 
     def cost(self, data: bytes | bytearray, event: Event, tick: int, sounding: dict[int, int]) -> float:
         """Bits of an event that happens at `tick`; `sounding` (channel and pitch to onset) is brought up to date."""
@@ -103,6 +133,25 @@ class Habits:
         key = (status & 0x0F) << 7 | data[body]
         return surprise > 8.0 or (kind in (0x80, 0x90) and key not in sounding)
 
+    def first_suspicious(self, run: Run, tick: int, sounding: Mapping[int, int]) -> int:
+        """The first event of a run, which begins at `tick`, that `is_suspicious`; the run's length where none is."""
+        waits, phases = self._columns
+        ticks = tick + np.cumsum(run.delta)
+        surprise = waits.all_of(run.delta) - self.wait_entropy
+        is_note = run.status < 0xA0
+        is_start = (run.status >= 0x90) & is_note & (run.second > 0)
+        on_tick = phases.all_of(ticks % self.ticks_per_beat) - self.phase_entropy
+        on_tick += np.where(self._are_shared(ticks), 0.0, self.alone - self.together)
+        odd = np.where(is_start, surprise + on_tick > 10.0, surprise > 8.0)
+        odd |= ~np.isin(run.status, list(self.statuses))
+        rows = np.flatnonzero(is_note)
+        keys = (run.status[rows] & 0x0F).astype(np.int64) << 7 | run.first[rows]
+        order, begins = grouped(keys)
+        held = np.roll(is_start[rows][order], 1)
+        held[begins] = np.isin(keys[order][begins], list(sounding))
+        odd[rows[order]] |= ~held & ~is_start[rows][order]
+        return int(np.argmax(odd)) if odd.any() else len(odd)
+
 
 def _long_cost(data: bytes | bytearray, status: int, body: int, end: int) -> float:
     if status == META and data[body] == END_OF_TRACK:
@@ -113,16 +162,14 @@ def _long_cost(data: bytes | bytearray, status: int, body: int, end: int) -> flo
     return TEXT_BYTE * printable + ODD_BYTE * (end - body - printable)
 
 
-def _costs(counts: Counter[int]) -> tuple[dict[int, float], float]:
-    """Bits of each value, and the mean over the values as they come."""
-    total = sum(counts.values())
-    costs = {value: min(-log2(count / (total + 1)), UNSEEN - 1) for value, count in counts.items()}
-    return costs, sum(costs[value] * count for value, count in counts.items()) / max(total, 1)
+def _distinct(ascending: Ints) -> Ints:
+    return np.asarray(ascending[np.diff(ascending, prepend=-1) != 0])
 
 
-def tracks_starting(tracks: Iterable[Counts]) -> Counter[int]:
-    """How many tracks start a note at each tick."""
-    starts: Counter[int] = Counter()
-    for counts in tracks:
-        starts.update(counts.onsets.keys())
-    return starts
+def _lengths(events: Events) -> Ints:
+    """Ticks from each start of a note to the next end of its pitch."""
+    rows = np.flatnonzero(events.is_note())
+    order, begins = grouped(events.keys()[rows])
+    is_start, tick = events.is_start()[rows][order], events.tick[rows][order]
+    ends = ~is_start[1:] & is_start[:-1] & ~begins[1:]
+    return np.asarray(tick[1:][ends] - tick[:-1][ends])

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from aurl.music.midi import midi_data, read_midi
 from aurl.music.repair.container import END_OF_TRACK, Layout, is_whole, read_layout
-from aurl.music.repair.habits import Habits, tracks_starting
+from aurl.music.repair.events import Events
+from aurl.music.repair.habits import Habits, Starts
 from aurl.music.repair.mending import mended_file, without_empty_notes
-from aurl.music.repair.recovery import Budget, Item, TrackReader
+from aurl.music.repair.recovery import Budget, TrackReader
 from aurl.music.repair.report import FaultLog, RepairReport
 from aurl.music.repair.syntax import LONGEST_WAIT
 from aurl.music.score import Score
 from aurl.utils.errors import MidiError
 
+MOST_SEARCHED_TRACKS, MOST_SEARCHED_BYTES = 256, 2_000
+"""A file of more tracks, or of more bytes that cannot be read, is read once, without searches."""
 MANY_MORE = 1.2
 """symusic's reading of a damaged file counts where it has so many times our notes."""
 EMPTY_TEXT, LATE = b"\xff\x01\0", b"\xa0\x80\x80\0"
@@ -58,18 +60,25 @@ def _mended(data: bytes, log: FaultLog) -> Score:
     return ours
 
 
-def _events(data: bytes, layout: Layout, log: FaultLog) -> Iterator[list[Item]]:
+def _events(data: bytes, layout: Layout, log: FaultLog) -> list[Events]:
     """Events of each track: all are read once to learn their habits, then again to mend what breaks them."""
-    bodies = [data[chunk.start : chunk.end] for chunk in layout.tracks]
-    chunks = list(zip(bodies, layout.tracks, strict=True))
-    first = [TrackReader(bytearray(b), c, i, FaultLog(), Budget(0)) for i, (b, c) in enumerate(chunks)]
-    for reader in first:
-        reader.read()
-        reader.items.clear()
-    starts, budget = tracks_starting(reader.counts for reader in first), Budget()
-    for number, (body, chunk) in enumerate(chunks):
-        habits = Habits(first[number].counts, starts, layout.division)
-        yield TrackReader(bytearray(body), chunk, number, log, budget, habits).read()
+    bodies = [bytearray(data[chunk.start : chunk.end]) for chunk in layout.tracks]
+    first = [
+        TrackReader(bytearray(b), c, i, FaultLog(), Budget(0))
+        for i, (b, c) in enumerate(zip(bodies, layout.tracks, strict=True))
+    ]
+    tracks = [reader.read() for reader in first]
+    budget = Budget()
+    if len(tracks) > MOST_SEARCHED_TRACKS or sum(reader.stumbles for reader in first) > MOST_SEARCHED_BYTES:
+        budget.spend(budget.events, "the file", log)
+    starts = Starts(tracks if budget.events else [])
+    for number, reader in enumerate(first):
+        if budget.events <= 0:
+            log.take(reader.log)
+            continue
+        habits = Habits(tracks[number], starts, layout.division)
+        tracks[number] = TrackReader(bodies[number], reader.chunk, number, log, budget, habits).read()
+    return tracks
 
 
 def _sound(data: bytes) -> Score | None:

@@ -7,13 +7,17 @@ work is bounded by `Budget`; without budget, bytes are skipped until events begi
 
 from __future__ import annotations
 
+import re
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
 from aurl.music.repair.container import Chunk
-from aurl.music.repair.habits import BYTE, EARLY_END, Counts, Habits
+from aurl.music.repair.events import Events, Row, Run, grouped, read_run
+from aurl.music.repair.habits import BYTE, EARLY_END, Habits
 from aurl.music.repair.report import FaultLog
 from aurl.music.repair.syntax import END_OF_TRACK, META, Event, read_event
 
@@ -25,22 +29,28 @@ EDIT_BITS, CHANGE_BITS, FLIP_BITS = 14.0, 8.0, 3.0
 """An edit must save this; a changed byte says its 8 bits, or which of its bits was turned."""
 BROKEN_BITS = 30.0
 """Bits of bytes that cannot be an event."""
-
-
-class Item(NamedTuple):
-    """An event as it was read: absolute tick, byte in the file, status and data (a meta event's with its type)."""
-
-    tick: int
-    byte: int
-    status: int
-    data: bytes
+SEARCH_EVENTS, SEARCH_COST = 60_000, 100
+"""Events that the searches of a file may read, and what a search costs besides."""
+MOST_SOUNDING = 64
+"""Notes held at once; where there are more, only the damaged place itself is searched."""
+CALM, MOST_PATIENCE = 64, 4096
+"""Events without trouble before many are taken at once; more where that took few."""
+STATUS = re.compile(rb"[\x80-\xff]")
+SHORTEST_STRETCH, LONGEST_STRETCH = 1024, 65_536
+"""Bytes that are looked at at once."""
 
 
 @dataclass
 class Budget:
     """Events that searches may still read, over the whole file."""
 
-    events: int = 60_000
+    events: int = SEARCH_EVENTS
+
+    def spend(self, events: int, place: str, log: FaultLog) -> None:
+        """Take from what is left; the log says where nothing was left."""
+        self.events -= events
+        if self.events <= 0 < self.events + events:
+            log.add("damage in too many places", place, "no more corrections tried")
 
 
 class _State(NamedTuple):
@@ -48,7 +58,7 @@ class _State(NamedTuple):
     running: int
     tick: int
     sounding: dict[int, int]
-    items: int
+    rows: int
 
 
 @dataclass
@@ -61,35 +71,86 @@ class TrackReader:
     log: FaultLog
     budget: Budget
     habits: Habits | None = None
-    items: list[Item] = field(default_factory=list)
-    counts: Counts = field(default_factory=Counts)
+    rows: list[Row] = field(default_factory=list)
+    blocks: list[Events] = field(default_factory=list)
+    stumbles: int = 0
 
-    def read(self) -> list[Item]:
+    def read(self) -> Events:
         """All events that could be read, in order."""
         self.at, self.running, self.tick, self.shift = 0, 0, 0, self.chunk.start
         self.sounding: dict[int, int] = {}
         self.history: deque[_State] = deque(maxlen=BACK)
-        searched = -1
-        skipping = False
-        while self.at < len(self.data):
+        self.searched, self.calm, self.patience, self.stretch = -1, 0, CALM, SHORTEST_STRETCH
+        ended = skipping = False
+        while self.at < len(self.data) and not ended:
+            if self.calm >= self.patience:
+                self._stride()
             event = read_event(self.data, self.at, len(self.data), self.running)
-            if self.habits and self.at > searched and self._deserves_search(event):
-                searched = self.at
-                edited = self._edit()
-                if edited is not None:
-                    searched = max(searched, edited)
-                    continue
+            if self._search(event):
+                continue
             if event is None:
                 skipping = self._step_over(skipping)
                 continue
             skipping = False
-            if self._take(event):
-                return self.items
-        self.log.add("no end of track", self._place(), "ended with its last event")
-        return self.items
+            ended = self._take(event)
+        if not ended:
+            self.log.add("no end of track", self._place(), "ended with its last event")
+        events = Events.join([*self.blocks, Events.of(self.rows)])
+        self.blocks, self.rows = [], []
+        return events
+
+    def _stride(self) -> None:
+        """Take many plain events at once, up to a few before the first that is not or deserves a search."""
+        searches = self.habits is not None and self.budget.events > 0
+        run = read_run(bytes(self.data[self.at : self.at + self.stretch]), self.running)
+        plain = len(run.at)
+        if searches and self.habits:
+            plain = self.habits.first_suspicious(run, self.tick, self.sounding)
+        taken = plain - BACK if searches else plain
+        whole = plain == len(run.at) and self.at + self.stretch < len(self.data)
+        self.stretch = min(self.stretch * 2, LONGEST_STRETCH) if whole else SHORTEST_STRETCH
+        if taken < CALM:
+            self.calm, self.patience = 0, min(self.patience * 2, MOST_PATIENCE)
+        elif not whole:
+            self.calm, self.patience = 0, CALM
+        if taken > 0:
+            self._take_run(run.until(taken))
+
+    def _take_run(self, run: Run) -> None:
+        ticks = self.tick + np.cumsum(run.delta)
+        byte = (run.at + self.at + self.shift).astype(np.int32)
+        block = Events(ticks, byte, run.status, run.first, run.second, [])
+        rows = np.flatnonzero(block.is_note())
+        order, begins = grouped(block.keys()[rows])
+        last = rows[order][np.append(begins[1:], True)] if len(rows) else rows
+        for key, starts, tick in zip(block.keys()[last], block.is_start()[last], ticks[last], strict=True):
+            if starts:
+                self.sounding[int(key)] = int(tick)
+            else:
+                self.sounding.pop(int(key), None)
+        self.blocks += [Events.of(self.rows), block]
+        self.rows = []
+        self.history.clear()
+        self.at, self.tick, self.running = self.at + int(run.end[-1]), int(ticks[-1]), int(run.status[-1])
+
+    def _search(self, event: Event | None) -> bool:
+        """Whether the place deserved a search that found an edit; the reader is then before it."""
+        if self.at <= self.searched or not self._deserves_search(event):
+            return False
+        self.searched, self.calm = self.at, 0
+        before, place = self.budget.events, self._place()
+        edited = self._edit()
+        spent = before - self.budget.events + SEARCH_COST
+        self.budget.events = before
+        self.budget.spend(spent, place, self.log)
+        if edited is not None:
+            self.searched = max(self.searched, edited)
+        return edited is not None
 
     def _step_over(self, skipping: bool) -> bool:
         """Leave a byte unread, or take an absurd wait as none; whether bytes are being skipped."""
+        self.calm = 0
+        self.stumbles += 1
         _, length = self._wait_length(self.data, self.at)
         if length >= 4 and self.at + length < len(self.data):
             self.log.add("absurd wait", self._place(), "taken as none")
@@ -98,44 +159,40 @@ class TrackReader:
             return False
         if not skipping:
             self.log.add("unreadable bytes", self._place(), "skipped to the next event")
-        self.at += 1
+        told = None if self.running else STATUS.search(self.data, self.at + 1)
+        self.at = max(self.at + 1, told.start() - 1) if told else self.at + 1 if self.running else len(self.data)
         return True
 
     def _take(self, event: Event) -> bool:
         """Keep an event; whether it ends the track."""
-        if self.habits and self.budget.events > 0:
-            self.history.append(_State(self.at, self.running, self.tick, dict(self.sounding), len(self.items)))
+        if self.habits and self.budget.events > 0 and len(self.sounding) <= MOST_SOUNDING:
+            self.history.append(self._state())
         delta, status, body, end = event
         self.tick += delta
+        self.calm += 1
         byte = self.at + self.shift
         self.at = end
+        if status < 0xF0:
+            first, second = self.data[body], self.data[end - 1] if end - body == 2 else 0
+            self.running = status
+            self.rows.append(Row(self.tick, byte, status, first, second, b""))
+            if status < 0xA0:
+                key = (status & 0x0F) << 7 | first
+                if status >= 0x90 and second:
+                    self.sounding[key] = self.tick
+                else:
+                    self.sounding.pop(key, None)
+            return False
         if status == META and self.data[body] == END_OF_TRACK:
             if len(self.data) - end < 8:
                 return True
             self.log.add("end of track inside the track", f"track {self.number}, byte {byte}", "ignored")
             return False
-        self.items.append(Item(self.tick, byte, status, bytes(self.data[body:end])))
-        if status < 0xF0:
-            self.running = status
-            if status < 0xA0:
-                self._follow(status, self.data[body], self.data[body + 1])
-        if not self.habits:
-            self.counts.waits[delta] += 1
-            self.counts.statuses[status] += 1
+        self.rows.append(Row(self.tick, byte, status, 0, 0, bytes(self.data[body:end])))
         return False
 
-    def _follow(self, status: int, pitch: int, velocity: int) -> None:
-        key = (status & 0x0F) << 7 | pitch
-        if status >= 0x90 and velocity:
-            self.sounding[key] = self.tick
-            if not self.habits:
-                self.counts.onsets[self.tick] += 1
-                self.counts.pitches[pitch] += 1
-                self.counts.velocities[velocity] += 1
-        else:
-            onset = self.sounding.pop(key, None)
-            if onset is not None and not self.habits:
-                self.counts.lengths[self.tick - onset] += 1
+    def _state(self) -> _State:
+        return _State(self.at, self.running, self.tick, dict(self.sounding), len(self.rows))
 
     def _deserves_search(self, event: Event | None) -> bool:
         if self.budget.events <= 0 or not self.habits:
@@ -147,7 +204,7 @@ class TrackReader:
 
     def _edit(self) -> int | None:
         """Try the edits near by; make the best one that pays and go back to before it. Where it was made, or None."""
-        states = [*self.history, _State(self.at, self.running, self.tick, dict(self.sounding), len(self.items))]
+        states = [*self.history, self._state()]
         start, stop = states[0].at, min(self.at + HORIZON, len(self.data))
         window = bytes(self.data[start:stop])
         last = min(self.at + 6 - start, len(window))
@@ -218,6 +275,7 @@ class TrackReader:
         """Bits of `data` from `state` on; gives up beyond `limit`."""
         assert self.habits is not None
         running, tick, sounding = state.running, state.tick, dict(state.sounding)
+        self.budget.events -= len(sounding) // MOST_SOUNDING
         bits, last = 0.0, len(data)
         ends = stop == len(self.data)
         while at < last and bits < limit:
@@ -245,7 +303,7 @@ class TrackReader:
         self.shift += taken - len(put)
         self.at, self.running, self.tick = state.at, state.running, state.tick
         self.sounding = dict(state.sounding)
-        del self.items[state.items :]
+        del self.rows[state.rows :]
         while self.history and self.history[-1].at >= state.at:
             self.history.pop()
         return where + len(put)

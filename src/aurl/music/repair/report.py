@@ -61,6 +61,11 @@ class FaultLog:
             first, known = self._found.get((kind, action), (where, 0))
             self._found[kind, action] = (first, known + count)
 
+    def take(self, other: FaultLog) -> None:
+        """Count the faults of another log behind these."""
+        for (kind, action), (where, count) in other._found.items():
+            self.add(kind, where, action, count)
+
     def __len__(self) -> int:
         return len(self._found)
 

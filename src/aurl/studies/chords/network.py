@@ -39,20 +39,22 @@ class Beliefs:
 def believe(pitches: Array, places: Array, weights: Mapping[str, Array]) -> Beliefs:
     """Run the network on features [frames, channels, 12] and [frames, places]."""
     frames = len(pitches)
-    turned = np.moveaxis(pitches[:, :, _TURNS], 1, 2).reshape(frames, 12, -1)
+    turned = np.take(pitches, _TURNS, axis=2).swapaxes(1, 2).reshape(frames * 12, -1)
     enter = weights["enter.weight"].T
-    pitch_part = turned @ enter[: turned.shape[2]]
-    place_part = places @ enter[turned.shape[2] :] + weights["enter.bias"]
-    hidden = np.maximum(pitch_part + place_part[:, None], 0)
+    place_part = places @ enter[turned.shape[1] :] + weights["enter.bias"]
+    hidden = _by_root(turned @ enter[: turned.shape[1]], frames)
+    hidden += place_part[:, None]
+    np.maximum(hidden, 0, out=hidden)
     for index, dilation in enumerate(DILATIONS):
-        before, here, after = (weights[f"blocks.{index}.weight"][:, :, 0, i].T for i in range(3))
-        common = hidden.mean(1) @ weights[f"shared.{index}.weight"].T + weights[f"shared.{index}.bias"]
-        heard = hidden @ here + (common + weights[f"blocks.{index}.bias"])[:, None]
-        heard[dilation:] += hidden[:-dilation] @ before
-        heard[:-dilation] += hidden[dilation:] @ after
-        hidden = hidden + np.maximum(heard, 0)
-    each = hidden @ weights["leave.weight"].T + weights["leave.bias"]
-    whole = hidden.mean(1) @ weights["leave_shared.weight"].T + weights["leave_shared.bias"]
+        taps = weights[f"blocks.{index}.weight"][:, :, 0]  # out, in, (before, here, after)
+        before, here, after = (_by_root(_flat(hidden) @ taps[..., i].T, frames) for i in range(3))
+        common = _mean(hidden) @ weights[f"shared.{index}.weight"].T + weights[f"shared.{index}.bias"]
+        here += (common + weights[f"blocks.{index}.bias"])[:, None]
+        here[dilation:] += before[:-dilation]
+        here[:-dilation] += after[dilation:]
+        hidden += np.maximum(here, 0, out=here)
+    each = _by_root(_flat(hidden) @ weights["leave.weight"].T + weights["leave.bias"], frames)
+    whole = _mean(hidden) @ weights["leave_shared.weight"].T + weights["leave_shared.bias"]
     chords = np.concatenate([each[..., :-1].reshape(frames, -1), whole[:, :1]], axis=1)
     return Beliefs(_log_softmax(chords), _log_softmax(each[..., -1]), whole[:, 1])
 
@@ -61,6 +63,19 @@ def believe(pitches: Array, places: Array, weights: Mapping[str, Array]) -> Beli
 def shipped_weights() -> dict[str, Array]:
     """The weights that come with the package."""
     return load((files("aurl") / "assets" / "studies" / "chords.safetensors").read_bytes())
+
+
+def _flat(hidden: Array) -> Array:
+    return hidden.reshape(-1, hidden.shape[2])
+
+
+def _by_root(rows: Array, frames: int) -> Array:
+    return rows.reshape(frames, 12, -1)
+
+
+def _mean(hidden: Array) -> Array:
+    """Mean over the roots; numpy is slow at it along a short axis in the middle."""
+    return np.asarray(np.einsum("trw->tw", hidden) / np.float32(12))
 
 
 def _log_softmax(logits: Array) -> Array:

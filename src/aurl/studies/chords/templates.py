@@ -2,7 +2,8 @@
 
 A frame fits a chord by the share of sound on its tones less the share off them, by its bass, less a little for every
 tone that is missing; rarer qualities have to fit better. The numbers were set by
-hand, two of them after a look at 78 training pieces of POP909-CL.
+hand, one of them after a look at 78 training pieces of POP909-CL; CHANGE_COST is the best of 0.5, 0.75, 1, 1.25 and 1.5
+on 87 of them.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from aurl.data.labelling import read_sections, split_chord_track
+from aurl.data.labels import given_labels
 from aurl.music.score import Controls, Notes, Score, Track
 from aurl.utils.errors import CorpusError
 
@@ -60,6 +61,22 @@ def test_the_melody_is_found_in_music_that_begins_later_and_is_played_freely():
     assert [start for start, _, _ in given.spans["section"]] == [4.0, 8.0]
 
 
+@pytest.mark.parametrize("hurry", [-50, -20, 0, 20, 50])
+def test_the_grid_is_where_the_melody_is_played_on_average_not_a_sixteenth_beside_it(hurry):
+    """A sixteenth is 120 ticks: all notes early by 20 are nearer to their place than to the one before."""
+    played = [(onset + 960 + hurry + number % 7 - 3, 200, pitch) for number, (onset, _, pitch) in enumerate(MELODY)]
+    given = read_sections(b"A1B1", score_of(played), {".dai_melody.txt": melody_file(MELODY)})
+    assert [start for start, _, _ in given.spans["section"]] == [2.0, 6.0]
+
+
+def test_phrases_of_endless_bars_do_not_fit():
+    """They used to end the preparation with a ValueError."""
+    companions = {".struct1.txt": b"A4B" + b"9" * 5000, ".dai_melody.txt": melody_file(MELODY)}
+    score, (refusal,) = given_labels(score_of(MELODY), "a.mid", companions)
+    assert refusal.reason.startswith("labels of other length")
+    assert not len(score.texts)
+
+
 @pytest.mark.parametrize(
     ("text", "beside"),
     [
@@ -69,6 +86,9 @@ def test_the_melody_is_found_in_music_that_begins_later_and_is_played_freely():
         (b"A4B4", {".dai_melody.txt": b"60 x"}),
         (b"A4B4", {".dai_melody.txt": b""}),
         (b"A4B4", {".dai_melody.txt": b"\xff"}),
+        (b"A4B4", {".dai_melody.txt": b"9" * 30 + b" 1"}),
+        (b"A4B4", {".dai_melody.txt": b"60 1\n60"}),
+        (b"A4B4", {".dai_melody.txt": b"60 1\n" * 200_000}),
         (b"A4B4", {".dai_melody.txt": melody_file([(0, 0, 90 - n) for n in range(16)])}),
     ],
 )

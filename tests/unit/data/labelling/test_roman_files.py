@@ -51,6 +51,10 @@ def test_a_few_numerals_that_are_not_understood_are_counted():
         ("Time Signature: 0/4\nm1 C: I", "a metre"),
         ("m99999 C: I", "a bar beyond"),
         ("m1 C:", "no Roman numerals"),
+        (f"m{'9' * 5000} C: I", "not RomanText"),
+        (f"Time Signature: {'9' * 400}/4\nm1 C: I", "not RomanText"),
+        (f"m1 C: I b{'9' * 400} V", "not RomanText"),
+        ("m1 C:" + " I" * 1000 + "".join(f"\nm{bar}=m1" for bar in range(2, 200)), "too many Roman numerals"),
     ],
 )
 def test_an_analysis_that_would_have_to_be_guessed_is_refused(text, problem):

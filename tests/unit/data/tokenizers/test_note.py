@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from aurl.data.tokenizers import TOKENIZERS, NoteTokenizer, NoteTokenizerConfig
+from aurl.music.midi import midi_bytes, read_midi
 from aurl.music.score import (
     WHOLE_SCORE,
     Controls,
@@ -224,6 +225,16 @@ def test_nudges_keep_a_performance_within_an_eighth_of_a_step():
     score = Score(notes=Notes(onset, same, random.integers(0, 128, 300), same, same * 0), tracks=(Track(),))
     assert METRICAL.canonical(score)[1].errors["onset_error_quarters"] == pytest.approx(0.5 / 24)
     assert NUDGED.canonical(score)[1].errors["onset_error_quarters"] <= 0.5 / 96
+
+
+def test_a_nudged_note_ends_before_its_voice_starts_again():
+    notes = table(Notes, [(0, 480, 60, 66, 0), (485, 475, 60, 66, 0), (950, 480, 60, 66, 0), (955, 400, 62, 66, 0)])
+    notes = NUDGED.canonical(Score(notes=notes, tracks=(Track(),)))[0].notes
+    same = notes.take(notes.pitch == 60)
+    assert same.onset.tolist() == [0, 485, 950]
+    assert same.end.tolist() == [480, 950, 1440]
+    again = NUDGED.decode(NUDGED.encode(read_midi(midi_bytes(Score(notes=notes, tracks=(Track(),))))))
+    assert again.notes.end.tolist() == notes.end.tolist()
 
 
 def test_one_pitch_on_two_tracks_is_two_notes():

@@ -127,6 +127,12 @@ def test_where_the_limit_is_reached_nothing_begins_before_a_note_ends():
     assert whens.tolist() == [0, *range(1 + 34, 1 + 72)]
 
 
+def test_a_limit_above_all_voices_is_none():
+    grammar = METRICAL.grammar.limited(NoteLimits(polyphony=100_000))
+    text = f"{OPENING},position:0 track:0 pitch:60 {NOTE},position:0 track:0 pitch:61 {NOTE},end"
+    assert grammar.first_illegal(rows(text)) is None
+
+
 def test_on_the_performed_clock_a_full_voice_waits():
     grammar = PERFORMED.grammar.limited(NoteLimits(polyphony=1))
     start = PREFIX.replace("bars:free,", "").replace("metre:3/4,", "")

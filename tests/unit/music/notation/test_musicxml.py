@@ -8,6 +8,7 @@ import zipfile
 import pytest
 
 from aurl.music.io import read_music
+from aurl.music.notation.library import music21
 from aurl.music.notation.musicxml import MOST_BYTES, MOST_MEMBERS, read_musicxml, unpack
 from aurl.music.score import Score, Track
 from aurl.utils.errors import MidiError
@@ -130,6 +131,8 @@ def test_archives_are_unpacked_with_a_good_a_damaged_or_no_container(score: Scor
 
 
 BOMB = b"<score-partwise>" + b" " * (MOST_BYTES - 100) + b"</score-partwise>"
+PLAIN, ENCRYPTED = b"\x14\x00\x00\x00\x08", b"\x14\x00\x01\x00\x08"
+"""Version, flags and method in an archive."""
 LAUGHS = b'<!DOCTYPE a [<!ENTITY b "ha"><!ENTITY c "&b;&b;">]><score-partwise>&c;</score-partwise>'
 FILE = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><score-partwise>&b;</score-partwise>'
 
@@ -144,6 +147,9 @@ FILE = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><score-partwise>&
         (archive(readme_txt=b"nothing"), "holds no MusicXML"),
         (archive(score_xml=DOCUMENT)[:200], "damaged or encrypted"),
         (LAUGHS, "entities"),
+        (LAUGHS.decode().encode("utf-16"), "entities"),
+        (b"<score-partwise " + b"a" * 300_000 + b"='1'/>", "tag too long"),
+        (archive(score_xml=DOCUMENT).replace(PLAIN, ENCRYPTED), "encrypted"),
         (FILE, "entities"),
         (b"<score-partwise>", "not well-formed"),
         (b"<?xml version='1.0' encoding='none-such'?><score-partwise/>", "not well-formed"),
@@ -153,7 +159,7 @@ FILE = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><score-partwise>&
             b"<score-partwise><part><measure>" + b"<note/>" * 100_001 + b"</measure></part></score-partwise>",
             "too large",
         ),
-        (b"<score-partwise/>", "no part"),
+        (b"<score-partwise/>", "holds no part"),
         (b"<score-partwise><part-list/><part id='P9'><measure/></part></score-partwise>", "cannot read"),
         (DOCUMENT.replace(b"<beats>3", b"<beats>99999999"), "metre that means nothing"),
         (DOCUMENT.replace(b"<divisions>2", b"<divisions>x"), "cannot read"),
@@ -173,3 +179,10 @@ def test_a_duration_beyond_all_music_is_no_crash() -> None:
 def test_the_library_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     read_music(DOCUMENT)
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_library_is_left_as_it_was() -> None:
+    read_music(DOCUMENT)
+    with pytest.raises(MidiError):
+        read_music(DOCUMENT.replace(b"<divisions>2", b"<divisions>x"))
+    assert len(music21().harmony.ChordSymbol("C").pitches) == 3

@@ -1,5 +1,6 @@
 """Each kind of damage has a file built by hand, with the notes that must come back."""
 
+import itertools
 import struct
 
 import numpy as np
@@ -10,6 +11,9 @@ from hypothesis import strategies as st
 from aurl.music.midi import midi_bytes, read_midi
 from aurl.music.repair import Fault, RepairReport, faults_by_kind, read_midi_repaired
 from aurl.music.repair import recovery as recovery_module
+from aurl.music.repair.events import Events, Row
+from aurl.music.repair.mending import mended_file
+from aurl.music.repair.report import FaultLog
 from aurl.music.score import Notes, Score, Track
 from aurl.utils.errors import MidiError
 from mutations import mutants
@@ -149,7 +153,7 @@ def test_a_damaged_file_keeps_its_names_even_in_latin_1():
 
 def test_a_note_that_never_ends_is_ended():
     score, report = read_midi_repaired(file_of(b"\0\x90\x30\x50" + body() + END))
-    assert Fault("note that never ends", "track 0", "ended after 4 beats at most") in report.faults
+    assert Fault("note that never ends", "track 0, byte 22", "ended after 4 beats at most") in report.faults
     assert onsets(score) == [(0, 48), *NOTES]
     assert score.notes.duration.tolist()[0] == 384
 
@@ -295,3 +299,115 @@ def test_a_report_says_everything_in_words_and_plain_values():
     assert RepairReport((), 3).summary() == "3 notes; sound"
     other = RepairReport((Fault("a", "byte 0", "skipped", 5),), 0)
     assert list(faults_by_kind([report, other, report]).items()) == [("a", 5), ("extra bytes", 4)]
+
+
+@pytest.fixture(scope="module")
+def long_piece():
+    """Two tracks of some hundred notes with pedals, bends, programs and texts between them."""
+    rng = np.random.default_rng(9)
+    tracks = []
+    for channel in (0, 3):
+        content = bytearray()
+        for step in range(700):
+            pitch = int(rng.integers(40, 70))
+            content += bytes([int(rng.choice([0, 24, 48])), 0x90 | channel, pitch, 70 + step % 3])
+            content += bytes([24, pitch, 0] if step % 2 else [0x81, 0x10, 0x80 | channel, pitch, 64])
+            if step % 40 == 7:
+                content += bytes([0, 0xB0 | channel, 64, 127, 0, 0xE0 | channel, 0, 80, 0, 0xC0 | channel, 5, 0, 6])
+            if step % 150 == 9:
+                content += b"\0\xff\5\2la"
+        tracks.append(bytes(content) + END)
+    return file_of(*tracks)
+
+
+def test_events_taken_many_at_once_are_those_taken_one_by_one(long_piece, monkeypatch):
+    damaged = [data for _, _, data in mutants([long_piece], 18, seed=5) if data]
+    at_once = [read_or_refusal(data) for data in damaged]
+    monkeypatch.setattr(recovery_module, "CALM", 10**9)
+    assert at_once == [read_or_refusal(data) for data in damaged]
+
+
+def read_or_refusal(data):
+    try:
+        return read_midi_repaired(data)
+    except MidiError as error:
+        return str(error)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([1, 5, 30]), st.booleans(), st.sampled_from([60, 61])), min_size=1))
+def test_ends_go_to_the_notes_that_began_first(steps):
+    ticks = itertools.accumulate(wait for wait, _, _ in steps)
+    rows = [
+        Row(tick, 0, 0x90 if starts else 0x80, pitch, 64, b"")
+        for tick, (_, starts, pitch) in zip(ticks, steps, strict=True)
+    ]
+    notes = read_midi(mended_file(1, 96, [Events.of(rows)], FaultLog())).notes
+    found = zip(notes.onset.tolist(), notes.duration.tolist(), notes.pitch.tolist(), strict=True)
+    assert sorted(found) == sorted(paired(steps))
+
+
+def paired(steps):
+    """(onset, length, pitch), by queues; a pitch that starts more often than it ends holds one note at a time."""
+    tick, last, held, found = 0, 0, {60: [], 61: []}, []
+    balance = {pitch: sum(2 * starts - 1 for _, starts, p in steps if p == pitch) for pitch in held}
+    for wait, starts, pitch in steps:
+        tick += wait
+        queue = held[pitch]
+        if queue and (not starts or balance[pitch] > 0):
+            found.append((queue[0], tick - queue.pop(0), pitch))
+        elif not starts:
+            continue
+        if starts:
+            queue.append(tick)
+        last = tick
+    return found + [
+        (onset, min(4 * 96, max(last - onset, 96)), pitch) for pitch, queue in held.items() for onset in queue
+    ]
+
+
+def test_more_tracks_than_midi_holds_are_refused():
+    with pytest.raises(MidiError, match="more tracks than MIDI can hold"):
+        read_midi_repaired(header() + b"MTrk\0\0\0\0" * 65_536)
+
+
+def test_a_file_of_too_many_tracks_is_read_without_corrections():
+    score, report = read_midi_repaired(header() + chunk(body() + END) * 300)
+    assert len(score.notes) == 1200
+    assert {"wrong number of tracks", "damage in too many places"} == kinds(report)
+
+
+def test_a_file_damaged_all_over_is_read_without_corrections():
+    score, report = read_midi_repaired(file_of((body() + b"\xf4" * 20) * 800 + END))
+    assert len(score.notes) == 3200
+    assert Fault("damage in too many places", "the file", "no more corrections tried") in report.faults
+    assert "changed byte" not in kinds(report)
+
+
+def test_events_later_than_midi_can_write_are_left_out():
+    score, report = read_midi_repaired(header(tracks=2) + chunk(body() + (b"\xbf\xff\x7f\xc0\0" * 300) + body() + END))
+    assert "events later than MIDI can write" in kinds(report)
+    assert onsets(score) == NOTES
+
+
+HOSTILE = {
+    "pitches that never end": bytes(b for i in range(10_000) for b in (0, 0x90 | i // 128 % 16, i % 128, 9)),
+    "noise": np.random.default_rng(1).integers(0, 0xF0, 40_000).astype(np.uint8).tobytes(),
+    "one pitch": b"\0\x90\x3c\x40" * 10_000,
+    "statuses": b"\xff" * 40_000,
+    "texts": b"\0\xff\1\1a" * 8_000 + body(),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_the_work_is_bounded_by_the_length(kind, monkeypatch):
+    read, count = recovery_module.read_event, 0
+
+    def counted(*arguments):
+        nonlocal count
+        count += 1
+        return read(*arguments)
+
+    monkeypatch.setattr(recovery_module, "read_event", counted)
+    read_or_refusal(header() + b"MTrk\0\0\0\1" + HOSTILE[kind])
+    assert count < 2 * 40_000 + 2 * recovery_module.SEARCH_EVENTS

@@ -1,7 +1,7 @@
 import pytest
 
 from aurl.studies import STUDIES
-from studies_music import block_chords
+from studies_music import block_chords, lone_melody
 
 trained = STUDIES.build(STUDIES.parse("chords"))
 templates = STUDIES.build(STUDIES.parse("chord_templates"))
@@ -32,3 +32,15 @@ def test_silence_between_chords_is_no_chord(study):
 
 def test_only_templates_say_a_sixth():
     assert "C6" in templates.analyse(block_chords(["F", "C6", "F"])).labels
+
+
+def test_a_lone_melody_gets_no_chords():
+    annotation = trained.analyse(lone_melody())
+    assert "melody alone" in annotation.doubt
+    assert trained.apply(lone_melody()) == lone_melody()
+
+
+def test_harmony_with_pauses_gets_its_chords():
+    score = block_chords(["C", "N.C.", "F", "N.C.", "G", "C"])
+    assert trained.analyse(score).doubt == ""
+    assert trained.apply(score).texts.of("chord").text.tolist() == ["C", "N.C.", "F", "N.C.", "G", "C"]
