@@ -82,10 +82,10 @@ def main() -> None:
 
 
 def files_of(paths: list[Path]) -> Iterator[bytes]:
-    """The bytes of every file of music."""
+    """The bytes of every MIDI file: what the peers can read."""
     found = Found()
     for entry in read_entries(list_inputs(paths, found).files, found):
-        if isinstance(entry.content, bytes):
+        if isinstance(entry.content, bytes) and entry.content.startswith(b"MThd"):
             yield entry.content
 
 
