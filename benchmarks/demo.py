@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from aurl.data.store import Corpus
-from aurl.data.tokenizers import EventTokenizer
+from aurl.data.tokenizers import TOKENIZERS, Tokenizer
 from aurl.evaluation.likelihood import bits_per_note
 from aurl.evaluation.metrics import MetricRow, compare, describe
 from aurl.models.pretrained import load_model
 from aurl.music.midi import read_midi
 from aurl.music.score import Score
-from aurl.pipelines.demo import canonical_scores, run_demo
+from aurl.pipelines.demo import canonical_scores, demo_config, run_demo
 
 
 def main() -> None:
@@ -55,22 +55,24 @@ def measure(out: Path) -> dict[str, Any]:
     began = time.perf_counter()
     demo = run_demo(out, quiet=True)
     seconds = time.perf_counter() - began
-    corpus = Corpus.open(out / "corpus")
+    corpus, tokenizer = Corpus.open(out / "corpus"), TOKENIZERS.build(demo_config(out, None).tokenizer)
     paths = [out / "piece.mid", *sorted((out / "candidates").glob("*.mid"))]
-    piece, *candidates = [EventTokenizer().canonical(read_midi(path))[0] for path in paths]
+    piece, *candidates = [tokenizer.canonical(read_midi(path))[0] for path in paths]
     return {
         "demo seconds": seconds,
         "validation bits per note": demo["validation_bits_per_note"],
-        "validation, all pieces": bits(out, corpus, "valid"),
-        "test, bits per note": bits(out, corpus, "test"),
+        "validation, all pieces": bits(out, corpus, "valid", tokenizer),
+        "test, bits per note": bits(out, corpus, "test", tokenizer),
         "seconds of music": piece.duration_seconds,
-        "metrics": beside(piece, candidates, *(canonical_scores(corpus, split) for split in ("valid", "test"))),
+        "metrics": beside(
+            piece, candidates, *(canonical_scores(corpus, split, tokenizer) for split in ("valid", "test"))
+        ),
     }
 
 
-def bits(out: Path, corpus: Corpus, split: str) -> float:
+def bits(out: Path, corpus: Corpus, split: str, tokenizer: Tokenizer) -> float:
     """Bits per note of the demo's model on all pieces of a split."""
-    model, tokenizer = load_model(out / "model")[0], EventTokenizer()
+    model = load_model(out / "model")[0]
     pieces = [tokenizer.encode(corpus.score(int(index))) for index in corpus.indices(split)]
     return bits_per_note(model, pieces, tokenizer, context=model.config.context).bits_per_note
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from aurl.data.corpus import PrepareConfig
 from aurl.data.store import Corpus
-from aurl.data.tokenizers import EventTokenizer
+from aurl.data.tokenizers import TOKENIZERS, Tokenizer
 from aurl.evaluation.metrics import compare, describe
 from aurl.music.audio import write_wav
 from aurl.music.midi import read_midi
@@ -38,12 +38,13 @@ def run_demo(out: Path, *, steps: int | None = None, seed: int = 0, quiet: bool 
     # anew each time, which takes a second: an updated Aurl may bring other chorales, or the same with another date
     prepare_corpus(["aurl:chorales"], out / "corpus", PrepareConfig(labels=()), overwrite=True, quiet=quiet)
     corpus = Corpus.open(out / "corpus")
-    trained = train_model(demo_config(out, steps), quiet=quiet)
+    config = demo_config(out, steps)
+    trained, tokenizer = train_model(config, quiet=quiet), TOKENIZERS.build(config.tokenizer)
     candidates = write_candidates(Path(trained["run"]), out / "candidates", seed, quiet=quiet)
-    chosen = most_typical([read_midi(path) for path in candidates], canonical_scores(corpus, "train"))
+    chosen = most_typical([read_midi(path) for path in candidates], canonical_scores(corpus, "train", tokenizer))
     midi = out / "piece.mid"
     shutil.copyfile(candidates[chosen], midi)
-    piece, held_out = read_midi(midi), canonical_scores(corpus, "valid")
+    piece, held_out = read_midi(midi), canonical_scores(corpus, "valid", tokenizer)
     write_wav(piece, midi.with_suffix(".wav"))
     picture = out / "piece.png"
     write_piano_roll([piece, held_out[0]], picture, title=["generated", "a real chorale, held out of training"])
@@ -86,7 +87,6 @@ def most_typical(scores: list[Score], learned: list[Score]) -> int:
     return int(distances.max(axis=1).argmin())
 
 
-def canonical_scores(corpus: Corpus, split: str) -> list[Score]:
+def canonical_scores(corpus: Corpus, split: str, tokenizer: Tokenizer) -> list[Score]:
     """The pieces of a split, as far as tokens can say them: what the model could write at best."""
-    tokenizer = EventTokenizer()
     return [tokenizer.canonical(corpus.score(int(index)))[0] for index in corpus.indices(split)]
