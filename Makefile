@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
-PYTEST := $(BIN)/python -m pytest -n 2 --cov
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov
 
 .PHONY: demo test test-all check bench clean
 .DEFAULT_GOAL := test
