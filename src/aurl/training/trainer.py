@@ -104,13 +104,13 @@ class Trainer:
 
     def train(self) -> TrainingState:
         """Train to the end, from the newest checkpoint if there is one; Ctrl-C saves and raises Interrupted."""
-        with locked(self.folder / LOCK, work="trains"):
+        with locked(self.folder / LOCK, work="trains"), StopSignals() as stop:
             self._resume()
-            self._go_on()
+            self._go_on(stop)
         return self.state
 
-    def _go_on(self) -> None:
-        with StopSignals() as stop, self._progress() as bar:
+    def _go_on(self, stop: StopSignals) -> None:
+        with self._progress() as bar:
             for batches in self._updates():
                 update = self._update(batches)
                 bar.advance(loss=update.loss, tokens_per_second=self._tokens_per_second())
