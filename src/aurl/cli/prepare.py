@@ -57,10 +57,7 @@ def prepare(
         "test_fraction": test,
         "seed": seed,
     }
-    settings = load_config(PrepareConfig, config, overrides)
-    settings = settings.merged({name: value for name, value in options.items() if value is not None})
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = load_config(PrepareConfig, config, overrides).merged(given)
     report = prepare_corpus(sources, out, settings, overwrite=overwrite, quiet=quiet).to_dict()
-    if json:
-        print_json(report)
-    else:
-        print_facts(f"corpus {out}", report)
+    print_json(report) if json else print_facts(f"corpus {out}", report)
