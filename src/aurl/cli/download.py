@@ -12,7 +12,7 @@ from aurl.cli.output import Json, Quiet, print_facts, print_json
 app = typer.Typer(help="Public collections of music.", no_args_is_help=True)
 
 
-@app.callback()
+@app.callback()  # without one, Typer would make a lone command the whole of `aurl data`
 def data() -> None:
     """Public collections of music."""
 

@@ -33,7 +33,7 @@ def count_losses(score: Score, snapped: Grid, merged: GridNotes, resolved: Grid)
         LossReport(resolving)
         + _rounding(start[kept], end[kept], score.notes.velocity[kept].astype(np.int64), snapped.notes)
         + _tempos(score, resolved)
-        + _controls(score, resolved)
+        + control_losses(score, len(resolved.pedals.step))
         + _tracks(score, kept, resolved)
         + LossReport({name: len(getattr(score, name)) for name in others})
     )
@@ -74,11 +74,12 @@ def _tempos(score: Score, resolved: Grid) -> LossReport:
     return LossReport(counts, {"tempo_error_bpm": float(error[off].max(initial=0))})
 
 
-def _controls(score: Score, resolved: Grid) -> LossReport:
+def control_losses(score: Score, kept: int) -> LossReport:
+    """Controllers that are lost, of which only the sustain pedal has tokens, and `kept` changes of it."""
     pedal = score.controls.number == SUSTAIN_PEDAL
     values = score.controls.value[pedal]
     return LossReport({
-        "pedal_changes_repeated": _count(pedal) - len(resolved.pedals.step),
+        "pedal_changes_repeated": _count(pedal) - kept,
         "pedal_values_rounded": _count((values != 0) & (values != 127)),
         "controls": _count(~pedal),
     })  # fmt: skip

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aurl.data.tokenizers.base import LossReport
+from aurl.data.tokenizers.event_losses import control_losses
 from aurl.data.tokenizers.event_vocabulary import velocities
 from aurl.data.tokenizers.note_grid import NUDGE_BITS, NoteGrid, bar_lines, track_slots
 from aurl.data.tokenizers.note_vocabulary import (
@@ -24,7 +25,7 @@ from aurl.data.tokenizers.note_vocabulary import (
     NoteLayout,
     nearest_tempos,
 )
-from aurl.music.score import SUSTAIN_PEDAL, Score
+from aurl.music.score import Score
 from aurl.music.theory import PROGRAM_NAMES
 
 
@@ -35,7 +36,7 @@ def count_losses(score: Score, snapped: NoteGrid, resolved: NoteGrid, layout: No
         + _rounding(score, snapped, layout)
         + _tempos(score, resolved)
         + _labels(score, snapped, resolved)
-        + _controls(score, resolved)
+        + control_losses(score, len(resolved.pedals.step))
         + _tracks(score)
         + LossReport({
             "bars_changed": bar_lines(score, layout).changed if layout.is_metrical else 0,
@@ -110,16 +111,6 @@ def _labels(score: Score, snapped: NoteGrid, resolved: NoteGrid) -> LossReport:
     counts["chord_basses"] = sum("/" in text for text in chords)
     counts["sections_renamed"] = sum(len(text) != 1 or not text.isupper() for text in sections)
     return LossReport(counts)
-
-
-def _controls(score: Score, resolved: NoteGrid) -> LossReport:
-    pedal = score.controls.number == SUSTAIN_PEDAL
-    values = score.controls.value[pedal]
-    return LossReport({
-        "pedal_changes_repeated": _count(pedal) - len(resolved.pedals.step),
-        "pedal_values_rounded": _count((values != 0) & (values != 127)),
-        "controls": _count(~pedal),
-    })  # fmt: skip
 
 
 def _tracks(score: Score) -> LossReport:
