@@ -1,12 +1,13 @@
 """Notes salvaged from damaged MIDI files, beside other readers; cost of sound files; worst case of many; large files.
 
-    python benchmarks/repair.py [FOLDER...] [--mutants 2000] [--whole] [--peers] [--large] [--partial FILE] [--json]
+    python benchmarks/repair.py [FOLDER...] [--mutants 2000] [--whole] [--peers] [--large] [--hostile] [--partial FILE]
 
 Four bases of each FOLDER (24 of the built-in chorales when none is given) are damaged by the classes of
 `tests/mutations.py`, seeded. A base is a file's first 32 beats as symusic writes them, or with --whole the file as it
 lies on disk. Salvaged is a note of the base with the same tick and pitch in what was read; all mutants count, also
 those that hold nothing any more (cut off, emptied). --peers reads the same mutants with mido (clip=True), symusic and
-pretty_midi; --large reads a file of a million notes, sound and damaged, each in a process of its own.
+pretty_midi; --large reads a file of a million notes, sound and damaged, --hostile
+files of 1 MB made to be dear, each in a process of its own. --json prints JSON, --partial writes it as it grows.
 """
 
 from __future__ import annotations
@@ -41,6 +42,22 @@ from mutations import mutants
 
 Sounds = Counter[tuple[int, int]]
 BEATS, BASES_EACH, LARGE_NOTES, PART = 32, 4, 1_000_000, 5000
+NOTE, HEADER = b"\0\x90\x3c\x40\x10\x80\x3c\x40", b"MThd\0\0\0\6\0\1\0\1\0\x60"
+HOSTILE: dict[str, Callable[[], bytes]] = {
+    "names of tracks": lambda: HEADER + b"MTrk" * 250_000,
+    "tracks of no byte": lambda: HEADER + b"MTrk\0\0\0\0" * 125_000,
+    "tracks of one note": lambda: HEADER + (b"MTrk\0\0\0\x08" + NOTE) * 62_500,
+    "4,096 tracks": lambda: HEADER + (b"MTrk\0\0\0\xf0" + NOTE * 30) * 4096,
+    "text behind each note": lambda: one_track((NOTE + b"\0\xff\1\1a") * 77_000),
+    "texts": lambda: one_track(NOTE + b"\0\xff\1\1a" * 200_000),
+    "notes without end": lambda: one_track(b"\0\x90\x3c\x40" * 250_000),
+    "waits without end": lambda: one_track(b"\x80" * 1_000_000),
+    "noise": lambda: one_track(random.Random(2).randbytes(1_000_000)),
+    "noise of data bytes": lambda: one_track(
+        b"\0\x90" + bytes(byte % 0x70 for byte in random.Random(2).randbytes(1_000_000))
+    ),
+    "noise without meta": lambda: one_track(bytes(min(byte, 0xEF) for byte in random.Random(2).randbytes(1_000_000))),
+}
 
 
 def main() -> None:
@@ -53,11 +70,12 @@ def main() -> None:
     parser.add_argument("--peers", action="store_true", help="read the mutants with mido, symusic, pretty_midi too")
     parser.add_argument("--partial", type=Path, help="JSON file of ours, written anew after every 5,000 mutants")
     parser.add_argument("--large", action="store_true", help="read a million notes, sound and damaged")
-    parser.add_argument("--child", choices=("baseline", "sound", "damaged"), help=argparse.SUPPRESS)
+    parser.add_argument("--hostile", action="store_true", help="read a megabyte of what is dear to read")
+    parser.add_argument("--child", choices=("baseline", "sound", "damaged", *HOSTILE), help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="print JSON only")
     options = parser.parse_args()
     if options.child:
-        print(json.dumps(large_file(options.child)))
+        print(json.dumps(cost_of(options.child)))
         return
     result = measure(options)
     print(json.dumps(result, indent=2) if options.json else table(result))
@@ -82,6 +100,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             result[f"{name} {version(name)}"] = salvage(bases, options, read)
     if options.large:
         result["large"] = {kind: run_child(kind) for kind in ("baseline", "sound", "damaged")}
+    if options.hostile:
+        result["hostile"] = {kind: run_child(kind) for kind in HOSTILE}
     return result
 
 
@@ -89,7 +109,8 @@ def table(result: dict[str, Any]) -> str:
     """Figures, then the salvage of each class by each reader."""
     readers = [name for name, value in result.items() if isinstance(value, dict) and "classes" in value]
     lines = [f"{name:50} {value}" for name, value in result.items() if not isinstance(value, dict)]
-    lines += [f"large, {kind:43} {figures}" for kind, figures in result.get("large", {}).items()]
+    for part in ("large", "hostile"):
+        lines += [f"{f'{part}, {kind}':50} {figures}" for kind, figures in result.get(part, {}).items()]
     for figure in result["ours"]:
         if figure != "classes":
             lines.append(f"{figure:40}" + "".join(f"{result[name][figure]!s:>20}" for name in readers))
@@ -275,24 +296,20 @@ def peers() -> dict[str, Callable[[bytes], Sounds]]:
 
 
 def run_child(kind: str) -> dict[str, float]:
-    """`large_file` in a process of its own."""
+    """`cost_of` in a process of its own."""
     done = subprocess.run([sys.executable, __file__, "--child", kind], check=True, capture_output=True, text=True)
     figures: dict[str, float] = json.loads(done.stdout)
     return figures
 
 
-def large_file(kind: str) -> dict[str, float]:
-    """Seconds and peak memory of reading a million notes on ten tracks; `baseline` reads nothing."""
-    data = million_notes()
+def cost_of(kind: str) -> dict[str, float]:
+    """Seconds and peak memory of reading a hostile file, or a million notes; `baseline` reads nothing."""
+    data = HOSTILE[kind]() if kind in HOSTILE else million_notes()
     if kind == "damaged":
-        rng = random.Random(5)
-        damaged = bytearray(data)
-        for _ in range(100):
-            damaged[rng.randrange(14, len(data))] = rng.randrange(256)
-        data = bytes(damaged)
+        data = overwritten(data, 100)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     began, worked = time.perf_counter(), time.process_time()
-    notes = 0 if kind == "baseline" else read_midi_repaired(data)[1].notes_recovered
+    notes = 0 if kind == "baseline" else read_ours_or_none(data)
     return {
         "seconds": round(time.perf_counter() - began, 3),
         "CPU seconds": round(time.process_time() - worked, 3),
@@ -301,6 +318,27 @@ def large_file(kind: str) -> dict[str, float]:
         "MB above the peak before": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before),
         "peak MB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
+
+
+def read_ours_or_none(data: bytes) -> int:
+    """Notes recovered, 0 where the file is refused."""
+    try:
+        return read_midi_repaired(data)[1].notes_recovered
+    except MidiError:
+        return 0
+
+
+def overwritten(data: bytes, count: int) -> bytes:
+    """The file with `count` random bytes behind its header changed."""
+    rng, damaged = random.Random(5), bytearray(data)
+    for _ in range(count):
+        damaged[rng.randrange(14, len(data))] = rng.randrange(256)
+    return bytes(damaged)
+
+
+def one_track(content: bytes) -> bytes:
+    """A file that announces one track of one byte."""
+    return HEADER + b"MTrk\0\0\0\1" + content
 
 
 def million_notes() -> bytes:

@@ -14,12 +14,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from aurl.music.repair.syntax import DATA_BYTES, LONGEST_WAIT
+from aurl.music.repair.syntax import DATA_BYTES, END_OF_TRACK, LONGEST_WAIT, META, META_LENGTHS, SYSEX, SYSEX_END
 
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
 LENGTHS = np.array(DATA_BYTES, np.int64)
+MOST_CONTENT = np.array([0 if kind == END_OF_TRACK else META_LENGTHS.get(kind, 0x7F) for kind in range(128)])
+LEAST_CONTENT = np.array([0x80 if kind == END_OF_TRACK else META_LENGTHS.get(kind, 0) for kind in range(128)])
+"""Bytes that a meta event of a type may hold, if they are fewer than 128 and it does not end the track."""
 
 
 class Row(NamedTuple):
@@ -89,14 +92,16 @@ class Events:
 
 def grouped(keys: Ints) -> tuple[Ints, Bools]:
     """The order that puts equal keys together, and which places of it begin a new key."""
-    order = np.argsort(keys, kind="stable")
+    few = not len(keys) or keys.max() < 1 << 16
+    order = np.argsort(keys.astype(np.uint16) if few else keys, kind="stable")  # a radix sort, if of 16 bits
     return order, np.diff(keys[order], prepend=-1) != 0
 
 
 class Run(NamedTuple):
-    """Plain events that follow one another: where they begin and end, waits, statuses and data bytes."""
+    """Plain events that follow one another: where they, and what stands behind the status, begin; ends; the columns."""
 
     at: Ints
+    body: Ints
     end: Ints
     delta: Ints
     status: Bytes
@@ -109,7 +114,7 @@ class Run(NamedTuple):
 
 
 def read_run(data: bytes, running: int) -> Run:
-    """The channel events from the first byte on, up to what is no whole channel event; `running` is in force before."""
+    """The events from the first byte on, up to what is none, a long text or a track's end; `running` holds before."""
     size = len(data)
     padded = np.frombuffer(data + b"\xff" * 8, np.uint8)
     top = padded >= 0x80
@@ -124,21 +129,34 @@ def read_run(data: bytes, running: int) -> Run:
     body = place + told
     data_bytes = LENGTHS[status]
     wrong = longer | (status >= 0xF0) | top[body]
-    follow = np.empty((size, 2), np.int64)  # where the next event begins, twice that; plus 1 if it has one data byte
+    follow = np.full((size + 1, 2), -1)  # where the next event begins, twice that; plus 1 if it has one data byte
     for single in (0, 1):
         count = np.where(told, data_bytes, 2 - single)
-        follow[:, single] = np.where(wrong | (count == 2) & top[body + 1], -1, (body + count) * 2 + 2 - count)
+        follow[:size, single] = np.where(wrong | (count == 2) & top[body + 1], -1, (body + count) * 2 + 2 - count)
+    rows = np.flatnonzero((status >= 0xF0) & ~longer)
+    follow[rows] = _long_ends(padded, status[rows], body[rows], size)[:, None] * 2 + (0, 1)
     return _columns(padded, _walk(follow, 2 - DATA_BYTES[running]), wait, running)
+
+
+def _long_ends(padded: Bytes, status: Bytes, body: Ints, size: int) -> Ints:
+    """Where meta and system-exclusive events of less than 128 bytes end; a negative place where there is none."""
+    is_meta = status == META
+    told = body + is_meta
+    length = padded[told].astype(np.int64)
+    end = told + 1 + length
+    kind = padded[body] & 0x7F
+    whole = (length < 0x80) & (end <= size)
+    fits = (padded[body] < 0x80) & (length >= LEAST_CONTENT[kind]) & (length <= MOST_CONTENT[kind])
+    return np.where(whole & np.where(is_meta, fits, (status == SYSEX) | (status == SYSEX_END)), end, -1)
 
 
 def _walk(follow: Ints, single: int) -> Ints:
     """Where the events begin, and where the last one ends."""
-    links, place, path = follow.ravel().tolist(), single, []
-    while True:
+    links, place, path = follow.ravel().data, single, []
+    while place >= 0:
         path.append(place)
-        if place >= len(links) or links[place] < 0:
-            return np.array(path, np.int64) >> 1
         place = links[place]
+    return np.array(path, np.int64) >> 1
 
 
 def _columns(padded: Bytes, path: Ints, wait: Ints, running: int) -> Run:
@@ -147,10 +165,13 @@ def _columns(padded: Bytes, path: Ints, wait: Ints, running: int) -> Run:
     delta = np.zeros(len(at), np.int64)
     for byte in range(4):
         delta = np.where(byte < length, delta << 7 | padded[at + byte] & 0x7F, delta)
-    told = padded[at + length] >= 0x80
-    last_told = np.maximum.accumulate(np.where(told, at + length, -1))
+    said = padded[at + length]
+    is_long = said >= 0xF0
+    last_told = np.maximum.accumulate(np.where((said >= 0x80) & ~is_long, at + length, -1))
     status = np.where(last_told >= 0, padded[last_told], running).astype(np.uint8)
-    body = at + length + told
-    second = np.where(LENGTHS[status] == 2, padded[body + 1], 0).astype(np.uint8)
-    absurd = np.flatnonzero(delta > LONGEST_WAIT)
-    return Run(at, end, delta, status, padded[body], second).until(int(absurd[0]) if len(absurd) else len(at))
+    body = at + length + (said >= 0x80)
+    first = np.where(is_long, 0, padded[body])
+    second = np.where(is_long | (LENGTHS[status] != 2), 0, padded[body + 1])
+    wrong = np.flatnonzero((delta > LONGEST_WAIT) | ~is_long & (status == 0))
+    run = Run(at, body, end, delta, np.where(is_long, said, status), first, second)
+    return run.until(int(wrong[0]) if len(wrong) else len(at))

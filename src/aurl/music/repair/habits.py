@@ -7,6 +7,7 @@ notes at the same tick, and the length of the notes that end.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from math import log2
 from typing import Any
@@ -55,11 +56,16 @@ class Starts:
     """How many tracks start a note at each tick."""
 
     def __init__(self, tracks: Sequence[Events]) -> None:
-        ticks = [_distinct(track.tick[track.is_start()]) for track in tracks]
-        self.ticks, self.counts = np.unique(np.concatenate([np.empty(0, np.int64), *ticks]), return_counts=True)
-        self.of: dict[int, int] = (
-            dict(zip(self.ticks.tolist(), self.counts.tolist(), strict=True)) if len(tracks) > 1 else {}
-        )
+        starts = [_distinct(track.tick[track.is_start()]) for track in tracks] if len(tracks) > 1 else []
+        ticks = np.sort(np.concatenate([np.empty(0, np.int64), *starts]))
+        begins = np.flatnonzero(np.diff(ticks, prepend=-1))
+        self.ticks, self.counts = ticks[begins], np.diff(begins, append=len(ticks))
+        self._ticks = self.ticks.data
+
+    def at(self, tick: int) -> int:
+        """The tracks that start a note at `tick`."""
+        place = bisect_left(self._ticks, tick)
+        return int(self.counts[place]) if place < len(self._ticks) and self._ticks[place] == tick else 0
 
 
 class Habits:
@@ -85,11 +91,11 @@ class Habits:
 
     def is_shared(self, tick: int) -> bool:
         """Whether another track starts a note at `tick`."""
-        return self.starts.of.get(tick, 0) > (tick in self.own)
+        return self.starts.at(tick) > (tick in self.own)
 
     def _are_shared(self, ticks: Ints) -> Bools:
         """`is_shared` of many ticks."""
-        if not self.starts.of:
+        if not len(self.starts.ticks):
             return np.zeros(len(ticks), np.bool_)
         place = np.searchsorted(self.starts.ticks, ticks).clip(max=len(self.starts.ticks) - 1)
         counts = np.where(self.starts.ticks[place] == ticks, self.starts.counts[place], 0)

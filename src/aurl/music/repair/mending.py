@@ -85,7 +85,11 @@ def _meaningful(events: Events, track: Ints, log: FaultLog) -> tuple[dict[int, b
         if not kept[row]:
             continue
         place = f"track {track[row]}, byte {events.byte[row]}"
-        kind, content = data[0], payload(data, 0, len(data))
+        kind = data[0]
+        if 1 <= kind <= 7 and data.isascii():
+            contents[row] = b"\xff" + data
+            continue
+        content = payload(data, 0, len(data))
         wrong = _wrong(kind, content)
         if wrong:
             log.add(wrong, place, "left out")

@@ -39,7 +39,7 @@ def read_midi_repaired(source: Path | str | bytes) -> tuple[Score, RepairReport]
         try:
             score = _mended(data, log)
         except MidiError as error:
-            raise MidiError(f"cannot read {name}: {error.problem}", found=error.found) from None
+            raise MidiError(f"cannot read {name}: {error.problem}", found=error.found, hint=error.hint) from None
         if not len(score.notes):
             raise MidiError(f"{name} holds no note that can be recovered", found=log.report(0).summary())
     score = without_empty_notes(score, log)

@@ -119,7 +119,10 @@ class TrackReader:
     def _take_run(self, run: Run) -> None:
         ticks = self.tick + np.cumsum(run.delta)
         byte = (run.at + self.at + self.shift).astype(np.int32)
-        block = Events(ticks, byte, run.status, run.first, run.second, [])
+        is_long = run.status >= 0xF0
+        spans = (np.stack([run.body, run.end], axis=1)[is_long] + self.at).tolist()
+        contents = [bytes(self.data[start:end]) for start, end in spans]
+        block = Events(ticks, byte, run.status, run.first, run.second, contents)
         rows = np.flatnonzero(block.is_note())
         order, begins = grouped(block.keys()[rows])
         last = rows[order][np.append(begins[1:], True)] if len(rows) else rows
@@ -131,7 +134,8 @@ class TrackReader:
         self.blocks += [Events.of(self.rows), block]
         self.rows = []
         self.history.clear()
-        self.at, self.tick, self.running = self.at + int(run.end[-1]), int(ticks[-1]), int(run.status[-1])
+        self.at, self.tick = self.at + int(run.end[-1]), int(ticks[-1])
+        self.running = int(run.status[~is_long][-1]) if not is_long.all() else self.running
 
     def _search(self, event: Event | None) -> bool:
         """Whether the place deserved a search that found an edit; the reader is then before it."""
