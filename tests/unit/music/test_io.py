@@ -184,7 +184,6 @@ def test_missing_and_empty_files_are_refused(tmp_path: Path) -> None:
     [
         ("music21", TUNE.encode(), "music21"),
         ("defusedxml", b"<score-partwise/>", "defusedxml"),
-        ("converter21.humdrum.humdrumfile", KERN.encode(), "converter21"),
     ],
 )
 def test_a_missing_library_is_named_with_its_extra(

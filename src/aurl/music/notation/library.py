@@ -1,4 +1,4 @@
-"""music21's view of a piece to `written.WrittenScore`, and the calls into music21: all three formats pass here.
+"""music21's view of a piece to `written.WrittenScore`, and the calls into music21: MusicXML and ABC pass here.
 
 Each staff stays a part of its own, voices of a staff are joined. Spines of dynamics, ornaments, articulations and
 slurs are not played.
@@ -22,7 +22,7 @@ MOST_NOTES = 100_000
 """Notes on the page; music21 takes a minute and 0.5 GB for them."""
 _SUFFIXES = (("7+", "aug7"), ("M", "maj"), ("power", "5"), ("subtract", "no"), ("alter", ""), (" ", ""))
 """music21's ways of writing chords that lead sheets do not know."""
-LIBRARIES = ("music21", "converter21", "defusedxml")
+LIBRARIES = ("music21", "defusedxml")
 """Of the extra `notation`; what is read depends on their versions."""
 LARGEST_METRE = 255
 _METRE = re.compile(r"[0-9+() ]{1,20}/[0-9]{1,3}(%[0-9])?|[Cc]\|?|none|")
@@ -240,7 +240,7 @@ def _heads(bar: int, offset: Fraction, element: Any, *, graces_left: int = 0) ->
     length = fraction(element.quarterLength)
     for head in heads:
         pitch = round(head.pitch.ps) if "Note" in _classes(head) else NO_PITCH
-        tie = getattr(head.tie or element.tie, "type", "")
+        tie = getattr(head.tie, "type", "")
         velocity = head.volume.velocity if head.hasVolumeInformation() else None
         yield WrittenNote(
             bar, offset, length, pitch, min(127, max(1, int(velocity))) if velocity else 0,

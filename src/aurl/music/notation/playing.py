@@ -19,7 +19,7 @@ import numpy as np
 
 from aurl.music.chords import Chord
 from aurl.music.notation.unfolding import MOST_BARS, playing_order
-from aurl.music.notation.written import Change, WrittenNote, WrittenPart, WrittenScore
+from aurl.music.notation.written import Change, WrittenNote, WrittenScore
 from aurl.music.repair.report import FaultLog
 from aurl.music.score import (
     WHOLE_SCORE,
@@ -130,12 +130,17 @@ class _Performance:
         part = self.written.parts[index]
         sounding: dict[int, Played] = {}
         played: list[Played] = []
-        velocities, semitones = self._levels(part)
+        velocities, semitones = self._levels(part.velocities), self._levels(part.semitones)
         for time, note in self._in_order(part.notes):
-            onset = time - note.graces_left * GRACE_BEATS
+            onset = time - note.graces_left * GRACE_BEATS if note.graces_left else time
             length = GRACE_BEATS if note.graces_left else note.duration
             pitch = note.pitch + _value_at(semitones, time, 0)
-            if onset < 0 or not 0 < length <= LATEST_BEAT or not 0 <= pitch <= 127 or note.pitch < 0:
+            if (
+                onset.numerator < 0
+                or not 0 < length.numerator <= LATEST_BEAT * length.denominator
+                or not 0 <= pitch <= 127
+                or note.pitch < 0
+            ):
                 faults.add("note that cannot sound", f"bar {note.bar + 1}", "left out")
                 continue
             before = sounding.pop(pitch, None) if note.tied_to_previous else None
@@ -149,8 +154,8 @@ class _Performance:
                 sounding[pitch] = before
         return played
 
-    def _levels(self, part: WrittenPart) -> tuple[list[tuple[Fraction, Any]], list[tuple[Fraction, Any]]]:
-        return self.changes(part.velocities), self.changes(part.semitones)
+    def _levels(self, changes: Sequence[Change]) -> list[tuple[float, Any]]:
+        return [(_beats(time), value) for time, value in self.changes(changes)]
 
     def _in_order(self, notes: Sequence[WrittenNote]) -> list[tuple[Fraction, WrittenNote]]:
         by_bar: dict[int, list[WrittenNote]] = {}
@@ -161,7 +166,7 @@ class _Performance:
             for bar, start in zip(self.order, self.starts, strict=False)
             for note in by_bar.get(bar, ())
         ]
-        return sorted(timed, key=lambda item: item[0])
+        return sorted(timed, key=lambda item: _beats(item[0]))
 
     def lyrics(self, index: int) -> list[tuple[Fraction, int, str, str]]:
         """Syllables of one part: each time a bar is played its next verse, the last one from then on."""
@@ -178,8 +183,13 @@ class _Performance:
         return sung
 
 
-def _value_at(changes: list[tuple[Fraction, Any]], time: Fraction, default: int) -> int:
-    index = bisect_right(changes, time, key=lambda change: change[0])
+def _beats(time: Fraction) -> float:
+    """A time to compare by: equal where the fractions are, and five times as fast."""
+    return time.numerator / time.denominator
+
+
+def _value_at(changes: list[tuple[float, Any]], time: Fraction, default: int) -> int:
+    index = bisect_right(changes, (_beats(time), math.inf)) if changes else 0
     return int(changes[index - 1][1]) if index else default
 
 
@@ -231,7 +241,13 @@ def _resolution(times: list[Fraction], faults: FaultLog) -> int:
 
 
 def _ticks(times: list[Fraction], ticks_per_beat: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    return np.array([round(time * ticks_per_beat) for time in times], np.int64)
+    return np.array([_rounded(time.numerator * ticks_per_beat, time.denominator) for time in times], np.int64)
+
+
+def _rounded(numerator: int, denominator: int) -> int:
+    """The nearest whole number, of two the even one: round() of a Fraction, without making one."""
+    whole, rest = divmod(numerator, denominator)
+    return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2))
 
 
 def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[Any]:
