@@ -11,7 +11,8 @@ A window that begins inside a piece begins with the tokenizer's preamble (tracks
 model is scored or writes a long piece; what is given there is not learned.
 
 Windows are planned by the lengths of pieces as they are. A piece that is augmented may have more or fewer tokens: its
-windows lie at the same share of its length, no longer than planned.
+windows lie at the same share of its length, no longer than planned. A window that is put in the order of a task
+(`aurl.data.tokenizers.tasks`) is cut where that makes it longer.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from aurl.data.store import Corpus
 from aurl.data.token_cache import TokenCache
 from aurl.data.tokenizers import Tokenizer
 from aurl.data.tokenizers.base import Tokens
+from aurl.data.tokenizers.tasks import TasksConfig
 from aurl.data.windows import EpochPlan, Windows, at_bar, bar_starts, first_token, plan_epoch
 from aurl.utils.errors import ConfigError, CorpusError
 
@@ -41,6 +43,7 @@ KEPT_BYTES = 64 << 20
 """Most memory for encoded pieces; a block of 256 takes 4 to 16 MB of event tokens."""
 KEPT_PLANS = 2
 WHOLE = Course()
+PLAIN = TasksConfig()
 NOTHING: Ints = np.zeros(0, np.int64)
 
 
@@ -88,9 +91,10 @@ class TokenDataset:
         augment: Sequence[AugmentationConfig] = (),
         windows: Windows = "sliding",
         length: Course = WHOLE,
+        tasks: TasksConfig = PLAIN,
     ) -> None:
         """Pieces are augmented by each of `augment` in turn, anew in each epoch; `length` is the share of the context
-        that windows use, by epoch.
+        that windows use, by epoch; `tasks` put some windows in another order.
         """
         if context < 2:
             raise ConfigError("a context needs two tokens at least", found=context)
@@ -99,7 +103,7 @@ class TokenDataset:
             raise ConfigError("a batch must hold one whole context", found=f"batch_tokens={batch_tokens}", hint=hint)
         self.corpus, self.tokenizer, self.split = corpus, tokenizer, split
         self.context, self.batch_tokens, self.seed = context, batch_tokens, seed
-        self.augment, self.windows, self.length = tuple(augment), windows, length
+        self.augment, self.windows, self.length, self.tasks = tuple(augment), windows, length, tasks
         self.indices = corpus.indices(split)
         if not len(self.indices):
             raise CorpusError(f"the corpus has no pieces in its split {split!r}", found=_told(corpus.splits))
@@ -180,7 +184,11 @@ class TokenDataset:
             known = self.tokenizer.known(tokens, first, first + length + 1)
             first = max(0, first + 1 - max(1, known))  # the last row of the preamble in place of the bar line
         stop = first + length + 1
-        return self.tokenizer.window(tokens, first, stop), self.tokenizer.known(tokens, first, stop)
+        window, known = self.tokenizer.window(tokens, first, stop), self.tokenizer.known(tokens, first, stop)
+        if self.tasks.is_plain:
+            return window, known
+        rng = np.random.default_rng([self.seed, epoch, piece, first])
+        return self.tokenizer.arranged(window, self.tasks, rng)[: length + 1], known
 
     def _piece(self, piece: int, epoch: int | None = None) -> EncodedPiece:
         """Piece number `piece` of the split as it is in an epoch, or in none; those used last stay in memory."""

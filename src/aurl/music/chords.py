@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from aurl.music.theory import PITCH_CLASSES, pitch_class
+from aurl.music.theory import PITCH_CLASSES, SCALES, pitch_class
 from aurl.utils.errors import ConfigError
 
 INTERVALS = {
@@ -25,7 +25,7 @@ _SUFFIXES = {"maj": "", "min": "m", "min7": "m7", "hdim7": "m7b5", "maj6": "6"}
 """What follows the root in a chord symbol, where it is not the quality's own name."""
 NO_CHORD = "N.C."
 _DEGREES = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
-_SCALE = (0, 2, 4, 5, 7, 9, 11)
+_SCALE = SCALES["major"]
 _NONE = {"n", "nc", "n.c.", "x", "none"}
 _SYMBOL = re.compile(r"([A-G][#b]*)(.*?)(?:/([A-G][#b]*))?")
 _SUFFIX = re.compile(

@@ -18,6 +18,18 @@ PITCH_CLASSES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"
 _NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _KEY = re.compile(r"([A-Ga-g][#b]*)[ :-]?(m|min|maj|(?i:minor|major)|)")
 
+_PITCH = re.compile(r"([A-G][#b]*)(-?\d+)")
+
+SCALES = {
+    "major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10),
+    "harmonic_minor": (0, 2, 3, 5, 7, 8, 11), "melodic_minor": (0, 2, 3, 5, 7, 9, 11),
+    "ionian": (0, 2, 4, 5, 7, 9, 11), "dorian": (0, 2, 3, 5, 7, 9, 10), "phrygian": (0, 1, 3, 5, 7, 8, 10),
+    "lydian": (0, 2, 4, 6, 7, 9, 11), "mixolydian": (0, 2, 4, 5, 7, 9, 10), "aeolian": (0, 2, 3, 5, 7, 8, 10),
+    "locrian": (0, 1, 3, 5, 6, 8, 10), "major_pentatonic": (0, 2, 4, 7, 9), "minor_pentatonic": (0, 3, 5, 7, 10),
+    "blues": (0, 3, 5, 6, 7, 10), "whole_tone": (0, 2, 4, 6, 8, 10), "chromatic": tuple(range(12)),
+}  # fmt: skip
+"""Semitones of each scale's notes above its tonic."""
+
 MAJOR_PROFILE = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
 MINOR_PROFILE = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
 """How well each pitch class, from the tonic, fits a key (Krumhansl and Kessler 1982, in Krumhansl 1990, table 2.1)."""
@@ -57,6 +69,16 @@ def pitch_name(pitch: int) -> str:
     return f"{PITCH_CLASSES[pitch % 12]}{pitch // 12 - 1}"
 
 
+def parse_pitch(text: str) -> int:
+    """The MIDI pitch of a name with its octave: "C4" is 60; raises ConfigError for none, or beyond 0..127."""
+    match = _PITCH.fullmatch(text.strip())
+    accidentals = match[1].count("#") - match[1][1:].count("b") if match else 0
+    pitch = 12 * (int(match[2]) + 1) + _NATURALS[match[1][0]] + accidentals if match else -1
+    if not 0 <= pitch <= 127:
+        raise ConfigError("not a pitch", found=repr(text), hint='write it like "C4", "F#3" or "Bb2", or as 0 to 127')
+    return pitch
+
+
 def pitch_class(name: str) -> int:
     """Pitch class of a note's name in its plain spelling: "F#" is 6, "Cb" is 11."""
     return (_NATURALS[name[0]] + name.count("#") - name[1:].count("b")) % 12
@@ -90,3 +112,21 @@ def estimate_key(pitch_class_weights: ArrayLike) -> tuple[int, bool, float]:
     correlations = np.corrcoef(weights, profiles)[0, 1:]
     best = int(np.argmax(correlations))
     return best % 12, best >= 12, float(correlations[best])
+
+
+def parse_program(text: str) -> int:
+    """The General MIDI program of a number, a name or a part of one ("violin", "string ens"); raises ConfigError.
+
+    Of several the first whose words begin with those given counts: "piano" is the acoustic grand.
+    """
+    wanted = text.strip().lower()
+    if wanted.isdecimal() and int(wanted) < len(PROGRAM_NAMES):
+        return int(wanted)
+    names = [name.lower() for name in PROGRAM_NAMES]
+    if wanted in names:
+        return names.index(wanted)
+    parts = wanted.removesuffix("s") if len(wanted) > 3 else wanted
+    found = [program for program, name in enumerate(names) if parts and re.search(rf"\b{re.escape(parts)}", name)]
+    if not found:
+        raise ConfigError("not an instrument", found=repr(text), hint='"piano", "Violin" or a number 0 to 127')
+    return found[0]

@@ -11,9 +11,10 @@ from aurl.data.augmentation import AUGMENTATIONS, AugmentationConfig
 from aurl.data.course import Course
 from aurl.data.tokenizers import TOKENIZERS
 from aurl.data.tokenizers.event import EventTokenizerConfig
+from aurl.data.tokenizers.tasks import TasksConfig
 from aurl.data.windows import Windows
 from aurl.generation.generator import GenerationConfig
-from aurl.models.music_model import MusicModelConfig
+from aurl.models.config import MusicModelConfig
 from aurl.training.trainer import TrainingConfig
 from aurl.utils.config import Config
 from aurl.utils.logging import LoggingConfig
@@ -36,6 +37,8 @@ class DataConfig(Config):
     """sliding: all over a piece; truncate: its beginning alone; adaptive: sliding, but from bar lines on."""
     length: Course = Course()
     """Share of the context that windows use: a number, or a course over epochs that goes from short to long."""
+    tasks: TasksConfig = TasksConfig()
+    """Share of windows that tell a task: bars filled in, tracks added, controls left out."""
     valid_pieces: int | None = Field(32, ge=1)
     """Validate on the first so many pieces of the split; null takes all of them."""
 

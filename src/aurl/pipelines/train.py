@@ -14,8 +14,9 @@ from aurl.data.store import Corpus
 from aurl.data.tokenizers import TOKENIZERS, Tokenizer
 from aurl.data.tokenizers.base import Tokens
 from aurl.evaluation.likelihood import bits_per_note
+from aurl.evaluation.metrics import reference_of
+from aurl.models.folders import find_model
 from aurl.models.music_model import MusicModel
-from aurl.models.pretrained import find_model
 from aurl.pipelines.experiment import ExperimentConfig
 from aurl.training.callbacks import Callback
 from aurl.training.steps import TransformerStep
@@ -24,6 +25,8 @@ from aurl.utils.config import save_config
 from aurl.utils.logging import configure_logging
 from aurl.utils.seed import seed_everything
 
+REFERENCE_PIECES = 100
+"""Pieces whose metrics tell what music a model learned from."""
 logger = logging.getLogger(__name__)
 
 
@@ -65,6 +68,15 @@ class SavedConfig(Callback):
         save_config(self.config, self.path)
 
 
+def learned_from(corpus: Corpus, config: ExperimentConfig) -> dict[str, list[float]]:
+    """Where the metrics of the music that is learned lie, as tokens tell it, from a part of it; kept with the model."""
+    tokenizer = TOKENIZERS.build(config.tokenizer)
+    indices = corpus.indices(config.data.train_split)
+    looked_at = indices[:: max(1, len(indices) // REFERENCE_PIECES)][:REFERENCE_PIECES]
+    reference = reference_of(tokenizer.canonical(corpus.score(int(index)))[0] for index in looked_at)
+    return {name: list(quantiles) for name, quantiles in reference.items()}
+
+
 def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, Any]:
     """Train, or go on from the newest checkpoint of the run; returns what was reached and where the model is."""
     folder = config.run_folder
@@ -83,6 +95,7 @@ def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, A
         augment=config.data.augment,
         windows=config.data.windows,
         length=config.data.length,
+        tasks=config.data.tasks,
     )
     model = MusicModel(config.model)
     trainer = Trainer(
@@ -91,7 +104,11 @@ def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, A
         TransformerStep(),
         data,
         folder=folder,
-        experiment={**config.model_dump(mode="json"), "corpus_fingerprint": corpus.fingerprint},
+        experiment={
+            **config.model_dump(mode="json"),
+            "corpus_fingerprint": corpus.fingerprint,
+            "reference": learned_from(corpus, config),
+        },
         validate=Validation.of(config, data),
         callbacks=[SavedConfig(config, folder / "config.yaml")],
         quiet=quiet,

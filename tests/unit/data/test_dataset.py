@@ -14,7 +14,10 @@ from aurl.data.cache import Cache
 from aurl.data.course import Course
 from aurl.data.dataset import TokenDataset
 from aurl.data.token_cache import Block
-from aurl.data.tokenizers import Tokenizer
+from aurl.data.tokenizers import NoteTokenizer as RowTokenizer
+from aurl.data.tokenizers import NoteTokenizerConfig, Tokenizer
+from aurl.data.tokenizers.note_grammar import NoteGrammar
+from aurl.data.tokenizers.tasks import TasksConfig
 from aurl.music.score import Notes, Score, Track
 from aurl.utils.errors import ConfigError, CorpusError
 
@@ -409,3 +412,69 @@ def test_preambles_leave_batches_a_function_of_the_step(scales):
     expected = [data.batch(step) for step in range(40)]
     copy = pickle.loads(pickle.dumps(data))
     assert all(same(expected[step], copy.batch(step)) for step in reversed(range(40)))
+
+
+class MusicCorpus(ListCorpus):
+    """Pieces of two tracks, of as many quarters as their length says."""
+
+    def score(self, index):
+        count = self.lengths[index]
+        one, onset = np.ones(count, np.int64), 480 * np.arange(count)
+        tune = Notes(onset, 480 * one, 60 + (np.arange(count) + index) % 20, 66 * one, 0 * one)
+        bass = Notes(onset[::2], 960 * one[::2], 36 * one[::2], 66 * one[::2], one[::2])
+        return Score(notes=Notes.join([tune, bass]), tracks=(Track(0), Track(32)), metadata={"genre": "Pop"})
+
+
+TASKS = TasksConfig(infill=0.6, tracks=0.5, free=0.3)
+NOTES = RowTokenizer(NoteTokenizerConfig(styles=("Pop",)))
+
+
+@pytest.fixture
+def music(tmp_path):
+    return MusicCorpus(LENGTHS[:20], tmp_path)
+
+
+@pytest.mark.parametrize("windows", ["sliding", "adaptive"])
+def test_tasks_are_a_function_of_seed_and_step_on_any_number_of_workers(music, windows):
+    settings = {"tokenizer": NOTES, "tasks": TASKS, "windows": windows, "augment": [TransposeConfig(probability=0.5)]}
+    alone = make(music, **settings)
+    expected = [alone.batch(step) for step in range(40)]
+    workers = [pickle.loads(pickle.dumps(make(music, **settings))) for _ in range(2)]
+    assert all(same(expected[step], workers[step % 2].batch(step)) for step in reversed(range(40)))
+    assert not same(make(music, **(settings | {"seed": 4})).batch(0), expected[0])
+
+
+@pytest.mark.parametrize("windows", ["sliding", "adaptive"])
+def test_windows_of_tasks_fit_the_context_and_count_what_is_chosen(music, windows):
+    layout, grammar = NOTES.layout, NoteGrammar(NOTES.layout, tasks=True)
+    kinds, whole = {"future": 0, "now": 0, "fill": 0, "style": 0}, 0
+    for batch in epochs_of(make(music, NOTES, tasks=TASKS, windows=windows), 3):
+        assert batch.inputs.shape == batch.targets.shape == batch.mask.shape
+        assert batch.mask.shape[1] <= 64
+        assert (batch.targets[:, :-1] == batch.inputs[:, 1:]).all()
+        assert not batch.mask[batch.targets[..., 2] == layout.first["pad"]].any()
+        assert batch.notes == NOTES.note_count(batch.targets)
+        for inputs, targets, mask in zip(batch.inputs, batch.targets, batch.mask, strict=True):
+            count = int((targets[:, 2] != layout.first["pad"]).sum())
+            rows = np.concatenate([inputs[:1], targets[:count]])
+            assert not (mask & ~NOTES.field_mask(targets)).any()
+            begins = [] if rows[0, 2] == layout.first["start"] else [NOTES.vocabulary.start[None]]
+            assert grammar.first_illegal(np.concatenate([*begins, rows])) is None
+            whole += 1
+            for kind in kinds:
+                first, end = layout.span(kind)
+                kinds[kind] += bool(((rows[:, 2] >= first + (kind == "style")) & (rows[:, 2] < end)).any())
+    assert 0.2 * whole < kinds["future"] < 0.8 * whole
+    assert 0.2 * whole < kinds["fill"] < 0.8 * whole
+    assert 0.4 * whole < kinds["style"] < whole
+
+
+def test_tasks_that_are_off_change_nothing(music):
+    plain, off = make(music, NOTES), make(music, NOTES, tasks=TasksConfig())
+    assert all(same(plain.batch(step), off.batch(step)) for step in range(20))
+
+
+def test_tokens_without_tasks_are_refused(scales):
+    tokenizer = RowTokenizer(NoteTokenizerConfig(clock="performed"))
+    with pytest.raises(ConfigError, match="cannot tell tasks"):
+        make(scales, tokenizer, tasks=TASKS).batch(0)

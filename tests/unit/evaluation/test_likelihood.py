@@ -9,7 +9,8 @@ from torch import nn
 
 from aurl.data.tokenizers import EventTokenizer, NoteTokenizer
 from aurl.evaluation.likelihood import bits_per_note, split
-from aurl.models.music_model import MusicModel, MusicModelConfig
+from aurl.models.config import MusicModelConfig
+from aurl.models.music_model import MusicModel
 from aurl.music.score import Notes as NoteTable
 from aurl.music.score import Score, Track
 from aurl.utils.errors import CorpusError

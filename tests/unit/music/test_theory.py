@@ -60,3 +60,26 @@ def test_other_spellings_of_keys(text, key):
 def test_what_is_no_key_is_refused(text):
     with pytest.raises(ConfigError, match="not a key"):
         theory.parse_key(text)
+
+
+@pytest.mark.parametrize("pitch", range(128))
+def test_pitches_are_read_as_they_are_written(pitch):
+    assert theory.parse_pitch(theory.pitch_name(pitch)) == pitch
+
+
+@pytest.mark.parametrize(("text", "pitch"), [("Bb2", 46), ("B#3", 60), ("Cb4", 59), (" F#-1 ", 6), ("C##4", 62)])
+def test_other_spellings_of_pitches(text, pitch):
+    assert theory.parse_pitch(text) == pitch
+
+
+@pytest.mark.parametrize("text", ["", "C", "H4", "G#9", "Cb-1", "c4"])
+def test_what_is_no_pitch_is_refused(text):
+    with pytest.raises(ConfigError, match="not a pitch"):
+        theory.parse_pitch(text)
+
+
+def test_scales_ascend_from_their_tonic_within_an_octave():
+    for steps in theory.SCALES.values():
+        assert steps[0] == 0
+        assert list(steps) == sorted(set(steps))
+        assert steps[-1] < 12

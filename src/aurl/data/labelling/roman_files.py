@@ -15,8 +15,8 @@ from typing import Any
 
 from aurl.data.labelling.base import MAX_LABELS, Given, Spans, chord_spans, expecting, read_json
 from aurl.data.labelling.lead_sheets import time
-from aurl.data.labelling.roman import LocalKey, roman_chord
 from aurl.music.chords import INTERVALS, Chord
+from aurl.music.roman import LocalKey, roman_chord
 from aurl.music.theory import key_name, parse_key, pitch_class
 from aurl.utils.errors import CorpusError
 

@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aurl.data.tokenizers.grammar import Grammar
+from aurl.data.tokenizers.tasks import TasksConfig
 from aurl.data.tokenizers.vocabulary import Vocabulary
 from aurl.music.score import Score
 from aurl.utils.config import Config
+from aurl.utils.errors import ConfigError
 from aurl.utils.registry import Registry
 
 Tokens = NDArray[np.uint16]
@@ -85,8 +87,8 @@ class Tokenizer(ABC):
     def note_count(self, tokens: NDArray[Any]) -> int:
         """How many notes begin in `tokens`."""
 
-    def opening(self, prompt: Score | None, bars: int | None) -> NDArray[np.int64]:  # noqa: ARG002 -- for those who can
-        """What a generated piece of so many bars begins with: the start, and all of a prompt but its end."""
+    def opening(self, prompt: Score | None) -> NDArray[np.int64]:
+        """What a generated piece begins with: the start, and all of a prompt but its end."""
         if prompt is None:
             return self.vocabulary.start[None].astype(np.int64)
         rows = self.encode(prompt).astype(np.int64)
@@ -95,6 +97,14 @@ class Tokenizer(ABC):
     def field_mask(self, tokens: NDArray[Any]) -> NDArray[np.bool_]:
         """Which fields of each row of `tokens` `[..., f]` are a choice; the others follow from the fields before."""
         return np.ones(tokens.shape, np.bool_)
+
+    def arranged(self, tokens: NDArray[Any], tasks: TasksConfig, rng: np.random.Generator) -> NDArray[Any]:  # noqa: ARG002
+        """A window of tokens as a task drawn by `rng`; raises ConfigError where tokens cannot tell tasks."""
+        raise ConfigError("these tokens cannot tell tasks", found=tasks, hint="use `note` with clock=metrical")
+
+    def unconditional(self, tokens: NDArray[Any]) -> NDArray[Any]:  # noqa: ARG002 -- for those who can
+        """Tokens `[..., f]` that tell nothing of what a piece should be like; raises ConfigError where none can."""
+        raise ConfigError("these tokens have no controls to guide by", found=type(self).__name__, hint="use `note`")
 
     def preamble(self, tokens: NDArray[Any], at: int) -> NDArray[Any]:  # noqa: ARG002 -- for those who need one
         """The rows `[k, f]` that say what a reader of `tokens[at:]` must know of `tokens[:at]`; a piece has one k."""
@@ -111,6 +121,10 @@ class Tokenizer(ABC):
         if known == 0:
             return tokens[start:stop]
         return np.concatenate([self.preamble(tokens, start + known), tokens[start + known : stop]])
+
+    def resumed(self, tokens: NDArray[Any], about: int) -> NDArray[Any]:
+        """What is fed to a model that has forgotten all but the rows from about row `about` on, to go on writing."""
+        return self.window(tokens, about, len(tokens))
 
     @property
     def fingerprint(self) -> str:

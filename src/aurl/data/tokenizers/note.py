@@ -16,7 +16,9 @@ from aurl.data.tokenizers.base import TOKENIZERS, Clock, LossReport, Tokenizer, 
 from aurl.data.tokenizers.note_grammar import NoteGrammar
 from aurl.data.tokenizers.note_grid import read_grid, resolve, write_score
 from aurl.data.tokenizers.note_losses import count_losses
-from aurl.data.tokenizers.note_tokens import Timeline, bar_count_class, known_rows, read_tokens, until_end, write_tokens
+from aurl.data.tokenizers.note_memory import theme
+from aurl.data.tokenizers.note_tasks import drawn_task, freed, in_future, reopened
+from aurl.data.tokenizers.note_tokens import Rows, Timeline, known_rows, read_tokens, until_end, write_tokens
 from aurl.data.tokenizers.note_vocabulary import (
     COMMON_METRE,
     DEFAULT_TEMPO,
@@ -32,6 +34,7 @@ from aurl.data.tokenizers.note_vocabulary import (
     is_within,
 )
 from aurl.data.tokenizers.runs import last_changes
+from aurl.data.tokenizers.tasks import TasksConfig
 from aurl.music.score import Score
 from aurl.music.timing import TempoMap
 
@@ -42,7 +45,7 @@ BEATS_PER_BAR = 4
 class NoteTokenizer(Tokenizer):
     """Scores as rows of five fields (six with nudges), one row a note."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     rows_per_second: ClassVar[int] = 64
 
     def __init__(self, config: NoteTokenizerConfig | None = None) -> None:
@@ -57,7 +60,7 @@ class NoteTokenizer(Tokenizer):
 
     def decode(self, tokens: NDArray[Any]) -> Score:
         """The score of any rows, up to the first `end`; a slot that was not declared plays the piano, or drums."""
-        rows = until_end(known_rows(tokens, self.layout), self.layout)
+        rows = until_end(self._present(known_rows(tokens, self.layout)), self.layout)
         return write_score(resolve(read_tokens(rows, self.layout), self.layout), self.layout)
 
     def canonical(self, score: Score) -> tuple[Score, LossReport]:
@@ -67,8 +70,16 @@ class NoteTokenizer(Tokenizer):
         return write_score(resolved, self.layout), count_losses(score, grid, resolved, self.layout)
 
     def clock(self, tokens: NDArray[Any]) -> Clock:
-        """When each row happens; on the performed clock bars have four beats, for want of a metre."""
+        """When each row happens, the future that a task tells taking no time.
+
+        On the performed clock bars have four beats, for want of a metre.
+        """
         rows = known_rows(tokens, self.layout)
+        is_future = in_future(rows[:, WHAT], self.layout)
+        if is_future.any():
+            clock = self.clock(np.concatenate([self.vocabulary.pad[None], rows[~is_future]]))
+            present = np.cumsum(~is_future)
+            return Clock(clock.seconds[present], clock.beats[present], clock.bars[present])
         time = Timeline(rows, self.layout)
         what = rows[:, WHAT]
         is_tempo = is_within(what, self.layout.first["tempo"], self.layout.end["tempo"])
@@ -89,14 +100,20 @@ class NoteTokenizer(Tokenizer):
         """The number of rows whose `what` is a pitch or a drum."""
         return int(np.count_nonzero(np.asarray(tokens)[..., WHAT] >= self.layout.first["pitch"]))
 
-    def opening(self, prompt: Score | None, bars: int | None) -> NDArray[np.int64]:
-        """As of every tokenizer, with the number of bars that the whole piece is to have, where it is known."""
-        rows = super().opening(prompt, bars)
+    def _present(self, rows: Rows) -> Rows:
+        """Rows without the future that a task tells."""
+        is_future = in_future(rows[:, WHAT], self.layout)
+        return rows[~is_future] if is_future.any() else rows
+
+    def arranged(self, tokens: NDArray[Any], tasks: TasksConfig, rng: np.random.Generator) -> NDArray[Any]:
+        """A window of rows as a task that is drawn for it."""
         if not self.layout.is_metrical:
-            return rows
-        told = self.vocabulary.pad[None].astype(np.int64)
-        told[0, WHAT] = self.layout.first["bars"] + (bar_count_class(bars) if bars else 0)
-        return np.concatenate([rows[:1], told, rows[2:]]) if bars or prompt is not None else rows
+            return super().arranged(tokens, tasks, rng)
+        return drawn_task(tokens, self.layout, tasks, rng)
+
+    def unconditional(self, tokens: NDArray[Any]) -> NDArray[Any]:
+        """Rows `[..., f]` with every control `free`."""
+        return freed(tokens, self.layout, self.layout.controls)
 
     def field_mask(self, tokens: NDArray[Any]) -> NDArray[np.bool_]:
         """Only what happens at a time has a `who`, and only notes have a length, a loudness and a nudge."""
@@ -107,14 +124,40 @@ class NoteTokenizer(Tokenizer):
         return mask
 
     def preamble(self, tokens: NDArray[Any], at: int) -> NDArray[Any]:
-        """The prefix without `start`, with key, metre and tempo as they are in force there, and an open bar if any."""
+        """The prefix without `start`, with key, metre and tempo as they are in force there, and an open bar if any.
+
+        The future of a hole that is being written stands before that bar.
+        """
         what, layout = np.asarray(tokens)[:, WHAT], self.layout
-        told = [self._last_told(what[:at], kind) for kind in layout.prefix[1:]]
+        present = what[:at][~in_future(what[:at], layout)]
+        told = {kind: self._last_told(present, kind) for kind in layout.prefix[1:]}
         programs = what[is_within(what, layout.first["program"], layout.end["program"])]
-        rows = [*told, *programs.tolist(), *([layout.first["bar"]] if layout.is_metrical else [])]
-        preamble = np.zeros((len(rows), tokens.shape[1]), tokens.dtype)
-        preamble[:, WHAT] = rows
-        return preamble
+        rows = [*told.values(), *programs.tolist()]
+        prefix = np.zeros((len(rows), tokens.shape[1]), tokens.dtype)
+        prefix[:, WHAT] = rows
+        if not layout.is_metrical:
+            return prefix
+        opening = reopened(tokens, at, told["metre"] - layout.first["metre"], layout)
+        return np.concatenate([prefix, opening.astype(tokens.dtype)])
+
+    def resumed(self, tokens: NDArray[Any], about: int) -> NDArray[Any]:
+        """The preamble and the rows from the first bar after row `about` on, if half of what follows is left then.
+
+        Before them stands how the section that is being written went before, half as many rows at most, unless a hole
+        is being filled.
+        """
+        what = np.asarray(tokens)[:, WHAT]
+        is_future = in_future(what, self.layout)
+        bars = np.flatnonzero(is_within(what, *self.layout.span("bar")) & ~is_future)
+        following = int(np.searchsorted(bars, about))
+        if following == len(bars) or (2 * bars[following] > len(tokens) + about and not is_future[about]):
+            return super().resumed(tokens, about)
+        at = int(bars[following]) + 1
+        preamble = self.preamble(tokens, at)
+        if is_future.any():
+            return np.concatenate([preamble, tokens[at:]])
+        remembered = theme(tokens, at, (len(tokens) - at) // 2, self.layout)
+        return np.concatenate([preamble[:-1], remembered, preamble[-1:], tokens[at:]])
 
     def _last_told(self, what: NDArray[Any], kind: str) -> int:
         """The last value of a kind, or what goes without saying."""

@@ -2,7 +2,9 @@
 
 Within a bar (or a moment of the performed clock) a row stands after the row before it in the order of (when, who,
 what); of labels and pedals one of a kind, of notes one a pitch. Which fields a row has follows from its `when`, `who`
-and `what`. A state is ten numbers, and with limits the step at which each voice falls silent.
+and `what`. After `fill:k` the bar begins anew for track k - 1 alone (0: for what belongs to no track). The rows of
+tasks (`future`, `now`, `fill`) are given, never chosen: they are legal only where `tasks` is asked for. A state is
+twelve numbers, and with limits the step at which each voice falls silent.
 """
 
 from __future__ import annotations
@@ -32,19 +34,22 @@ from aurl.data.tokenizers.note_vocabulary import (
     is_within,
 )
 
-STAGE, TIME, TRACK, FLOOR, LENGTH, OPENS, TRACKS, DRUMS, TEMPO, CLOCK = range(10)
+STAGE, TIME, TRACK, FLOOR, LENGTH, OPENS, TRACKS, DRUMS, TEMPO, CLOCK, FILL, FUTURE = range(12)
 """Columns of a state: how much of the prefix is told; position, track and least `what` that may follow there; steps
 in the bar; whether the last row opened it; tracks declared, and which are drums (bits); tempo; step of the bar, or of
-the last row on the performed clock."""
-_ENDS = 10
+the last row on the performed clock; 1 + the `who` that alone is being written; how far into the future."""
+PRESENT, BEFORE_FUTURE, IN_FUTURE, BEFORE_PRESENT = range(4)
+"""Values of FUTURE; where it is one of the two `BEFORE`s, a bar must come."""
+_ENDS = 12
 _PITCHES = 128
+_WHOS = np.arange(SLOTS + 1)
 
 
 class NoteGrammar(Grammar):
-    """What may follow which row, in each field; states are `[b, 10]`, with limits `[b, 10 + 16 * 128]`."""
+    """What may follow which row, in each field; states are `[b, 12]`, with limits `[b, 12 + 16 * 128]`."""
 
-    def __init__(self, layout: NoteLayout, limits: NoteLimits = NO_LIMITS) -> None:
-        self.layout, self.limits = layout, limits
+    def __init__(self, layout: NoteLayout, limits: NoteLimits = NO_LIMITS, *, tasks: bool = False) -> None:
+        self.layout, self.limits, self.tasks = layout, limits, tasks and layout.is_metrical
         self.declaring = len(layout.prefix)
         self.body, self.over = self.declaring + 1, self.declaring + 2
         self.sizes = layout.vocabulary.sizes
@@ -54,10 +59,37 @@ class NoteGrammar(Grammar):
             self._stage_after[layout.first[kind] : layout.end[kind]] = index + 1
         for kind in ("tempo", "key", "section", "chord", "sustain"):
             self._floor_after[layout.first[kind] : layout.end[kind]] = layout.end[kind]
+        self._at_stage = self._stages()
+        self._of_who = self._whos_whats()
+        self._times, self._whats_in_order = np.arange(layout.times), np.arange(layout.size)
+
+    def _stages(self) -> Bools:
+        """What may come without a time at each stage."""
+        first, end = self.layout.first, self.layout.end
+        legal = np.zeros((self.over + 1, self.layout.size), np.bool_)
+        for stage, kind in enumerate(self.layout.prefix):
+            legal[stage, first[kind] : end[kind]] = True
+        if self.layout.is_metrical:
+            legal[[self.declaring, self.body], first["bar"]] = True
+        else:
+            legal[self.declaring, first["end"]] = True
+        legal[self.body, first["end"]] = True
+        legal[self.over, first["pad"]] = True
+        return legal
+
+    def _whos_whats(self) -> Bools:
+        """What can be said at a time by what belongs to no track, by pitched tracks and by drums."""
+        first, end = self.layout.first, self.layout.end
+        legal = np.zeros((3, self.layout.size), np.bool_)
+        legal[0, first["tempo"] : end["chord"]] = True
+        legal[0, first["key"]] = False
+        legal[1:, first["sustain"] : end["sustain"]] = True
+        legal[1, first["pitch"] : end["pitch"]] = legal[2, first["drum"] : end["drum"]] = True
+        return legal
 
     def limited(self, limits: NoteLimits) -> Grammar:
         """This grammar within `limits`: where too many notes sound none begins, and none is longer than allowed."""
-        return NoteGrammar(self.layout, limits)
+        return NoteGrammar(self.layout, limits, tasks=self.tasks)
 
     def start(self, batch: int) -> States:
         """Nothing told, 4/4, silence."""
@@ -89,11 +121,12 @@ class NoteGrammar(Grammar):
     def _is_timed(self, states: States) -> Bools:
         """Where rows with a time may come: in a bar, or after the prefix."""
         first = self.body if self.layout.is_metrical else self.declaring
-        return np.asarray((states[:, STAGE] >= first) & (states[:, STAGE] < self.over))
+        in_music = (states[:, STAGE] >= first) & (states[:, STAGE] < self.over)
+        return np.asarray(in_music & ~_awaits_bar(states))
 
     def _whens(self, states: States) -> Bools:
-        times = np.arange(self.layout.times)
-        goes_on = self._has_more(states) | (states[:, TRACK] < states[:, TRACKS])
+        times = self._times
+        goes_on = self._has_more(states) | (states[:, TRACK] < states[:, TRACKS]) & (states[:, FILL] == 0)
         now = states[:, [TIME]]
         legal = (times > now) | (times == now) & goes_on[:, None]
         if self.layout.is_metrical:
@@ -122,28 +155,28 @@ class NoteGrammar(Grammar):
         return np.asarray(when - 1 == states[:, TIME])
 
     def _whos(self, states: States, when: Ints) -> Bools:
-        whos, last = np.arange(SLOTS + 1), states[:, [TRACK]]
+        whos, last = _WHOS, states[:, [TRACK]]
+        if not when.any():
+            return np.tile(whos == 0, (len(states), 1))
         same = self._is_same(states, when)[:, None]
         legal = ~same | (whos > last) | (whos == last) & self._has_more(states)[:, None]
         legal &= whos <= states[:, [TRACKS]]
+        legal &= (states[:, [FILL]] == 0) | (whos == states[:, [FILL]] - 1)
         if math.isfinite(self.limits.polyphony):
             legal[:, 1:] &= (states[:, CLOCK] + when - 1 >= self._full_until(states))[:, None]
         is_none = whos == 0
         return np.asarray(np.where(when[:, None] > 0, legal, is_none))
 
     def _whats(self, states: States, when: Ints, who: Ints) -> Bools:
-        first, end, whats = self.layout.first, self.layout.end, np.arange(self.layout.size)
-        of_none = is_within(whats, first["tempo"], end["chord"]) & (whats != first["key"])
-        pitches, drums = (is_within(whats, first[kind], end[kind]) for kind in ("pitch", "drum"))
-        of_track = is_within(whats, first["sustain"], end["sustain"]) | np.where(
-            _plays_drums(states, who)[:, None], drums, pitches
-        )
-        legal = np.where(who[:, None] == 0, of_none, of_track)
-        again = self._is_same(states, when) & (who == states[:, TRACK])
-        legal &= ~again[:, None] | (whats >= states[:, [FLOOR]])
-        if not self.layout.is_metrical:
-            legal[:, first["wait"]] = (when == LONGEST_SHIFT + 1) & (who == 0)
         untimed = when == 0
+        if untimed.all():
+            return self._untimed(states)
+        legal = self._of_who[np.where(who == 0, 0, 1 + _plays_drums(states, who))]
+        again = self._is_same(states, when) & (who == states[:, TRACK])
+        if again.any():
+            legal &= ~again[:, None] | (self._whats_in_order >= states[:, [FLOOR]])
+        if not self.layout.is_metrical:
+            legal[:, self.layout.first["wait"]] = (when == LONGEST_SHIFT + 1) & (who == 0)
         if untimed.any():
             legal[untimed] = self._untimed(states[untimed])
         return np.asarray(legal)
@@ -151,19 +184,26 @@ class NoteGrammar(Grammar):
     def _untimed(self, states: States) -> Bools:
         """What may come without a time: the prefix in order, bars, the end, and after it padding."""
         first, end = self.layout.first, self.layout.end
-        stage, legal = states[:, STAGE], np.zeros((len(states), self.layout.size), np.bool_)
-        for index, kind in enumerate(self.layout.prefix):
-            legal[stage == index, first[kind] : end[kind]] = True
-        can_declare = (stage == self.declaring) & (states[:, TRACKS] < SLOTS)
+        stage = states[:, STAGE]
+        legal = self._at_stage[stage]
+        can_declare = (stage == self.declaring) & (states[:, TRACKS] < SLOTS) & ~_awaits_bar(states)
         legal[can_declare, first["program"] : end["program"]] = True
-        legal[stage == self.body, first["end"]] = True
-        legal[stage == self.over, first["pad"]] = True
         if self.layout.is_metrical:
-            legal[(stage == self.declaring) | (stage == self.body), first["bar"]] = True
             legal[states[:, OPENS] > 0, first["metre"] : end["metre"]] = True
-        else:
-            legal[stage == self.declaring, first["end"]] = True
-        return legal
+            self._untimed_in_tasks(states, legal)
+        return np.asarray(legal)
+
+    def _untimed_in_tasks(self, states: States, legal: Bools) -> None:
+        """A piece does not end in the future or before a bar that must come; with tasks, their rows are legal too."""
+        first, end = self.layout.first, self.layout.end
+        stage, future = states[:, STAGE], states[:, FUTURE]
+        legal[future > PRESENT, first["end"]] = False
+        if self.tasks:
+            is_present = ((stage == self.declaring) | (stage == self.body)) & (future == PRESENT)
+            legal[is_present, first["future"]] = True
+            legal[future == IN_FUTURE, first["now"] : end["now"]] = True
+            later = (states[:, [FILL]] <= _WHOS) & (states[:, [TRACKS]] >= _WHOS)
+            legal[:, first["fill"] : end["fill"]] = later & ((stage == self.body) & ~_awaits_bar(states))[:, None]
 
     def advance(self, states: States, rows: NDArray[Any]) -> States:
         """The states after `rows` `[b, f]`."""
@@ -176,14 +216,17 @@ class NoteGrammar(Grammar):
         after[what == first["start"], STAGE] = 1
         after[is_within(what, first["end"], end["pad"]), STAGE] = self.over
         program = is_within(what, first["program"], end["program"])
-        after[program, STAGE] = self.declaring
-        after[:, DRUMS] |= (program & (what == first["program"] + DRUM_KIT)).astype(np.int64) << states[:, TRACKS]
-        after[:, TRACKS] = np.minimum(states[:, TRACKS] + program, SLOTS)
+        if program.any():
+            after[program, STAGE] = self.declaring
+            after[:, DRUMS] |= (program & (what == first["program"] + DRUM_KIT)).astype(np.int64) << states[:, TRACKS]
+            after[:, TRACKS] = np.minimum(states[:, TRACKS] + program, SLOTS)
         tempo = is_within(what, first["tempo"], end["tempo"])
         after[tempo, TEMPO] = what[tempo] - first["tempo"]
         after[timed, TRACK], after[timed, FLOOR] = who[timed], self._floor_after[what[timed]]
         if self.layout.is_metrical:
-            self._advance_bars(states, after, what)
+            after[:, OPENS] = 0
+            if (what < first["tempo"]).any():
+                self._advance_bars(states, after, what)
             after[timed, TIME] = when[timed] - 1
         else:
             after[timed, CLOCK] += when[timed] - 1
@@ -194,17 +237,28 @@ class NoteGrammar(Grammar):
     def _advance_bars(self, states: States, after: States, what: Ints) -> None:
         first, end = self.layout.first, self.layout.end
         bar, metre = what == first["bar"], is_within(what, first["metre"], end["metre"])
-        after[:, OPENS] = bar
-        begun = bar & (states[:, STAGE] == self.body)
+        after[bar, OPENS] = 1
+        begun = bar & (states[:, STAGE] == self.body) & (states[:, FUTURE] <= BEFORE_FUTURE)
         after[begun, CLOCK] += states[begun, LENGTH]
         after[bar, STAGE] = self.body
-        after[bar, TIME] = after[bar, TRACK] = after[bar, FLOOR] = 0
         after[metre, LENGTH] = METRE_STEPS[what[metre] - first["metre"]]
+        fill = is_within(what, first["fill"], end["fill"])
+        anew = bar | fill
+        after[anew, TIME] = after[anew, FLOOR] = 0
+        after[anew, FILL] = np.where(fill, what - first["fill"] + 1, 0)[anew]
+        after[anew, TRACK] = np.maximum(after[anew, FILL] - 1, 0)
+        after[bar & _awaits_bar(states), FUTURE] += 1
+        after[:, FUTURE] %= BEFORE_PRESENT + 1
+        after[what == first["future"], FUTURE] = BEFORE_FUTURE
+        after[is_within(what, first["now"], end["now"]), FUTURE] = BEFORE_PRESENT
 
     def _hold(self, after: States, rows: Ints) -> None:
         """Note when the voices of `rows` fall silent."""
         at = np.flatnonzero(
-            (rows[:, WHAT] >= self.layout.first["pitch"]) & (rows[:, WHO] > 0) & (rows[:, HOW_LONG] > 0)
+            (rows[:, WHAT] >= self.layout.first["pitch"])
+            & (rows[:, WHO] > 0)
+            & (rows[:, HOW_LONG] > 0)
+            & (after[:, FUTURE] == PRESENT)
         )
         voice = (rows[at, WHO] - 1) * _PITCHES + (rows[at, WHAT] - self.layout.first["pitch"]) % _PITCHES
         start = after[at, CLOCK] + (after[at, TIME] if self.layout.is_metrical else 0)
@@ -226,6 +280,10 @@ class NoteGrammar(Grammar):
             for field in range(len(self.sizes)):
                 illegal[: len(known)] |= ~self.masks(before, field, known[:, :field])[at, known[:, field]]
         return int(np.argmax(illegal)) if illegal.any() else None
+
+
+def _awaits_bar(states: States) -> Bools:
+    return np.asarray((states[:, FUTURE] == BEFORE_FUTURE) | (states[:, FUTURE] == BEFORE_PRESENT))
 
 
 def _plays_drums(states: States, who: Ints) -> Bools:

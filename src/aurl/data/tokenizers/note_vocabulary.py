@@ -2,8 +2,8 @@
 
 Value 0 of every field but `what` is `none`; value 1 + n of `when` is position (or shift) n, of `who` track slot n,
 of `how_long` class n of `durations`, of `how_loud` velocity bin n, of `nudge` -2 + n quarters of a step. `what` is one
-list of ranges; a range that begins with `free` is a control, and `free` means that it is not given. Values that later
-versions need (`fill` for infilling) go to the end of the list, so that those here keep their numbers.
+list of ranges; a range that begins with `free` is a control, and `free` means that it is not given. `future`, `now` and
+`fill` tell a task: see `note_tasks`.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ POLYPHONIES = tuple(range(1, 11))
 """Notes that sound at once on average, rounded."""
 BAR_COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 72, 80, 96, 112, 128, 160, 192, 256)
 """Lower ends of classes of bar counts."""
+LONGEST_HOLE = 8
+"""Bars that are written at once between what came before and what comes after."""
 FREE = "free"
 
 
@@ -107,8 +109,11 @@ class NoteLayout:
         metrical = {"bar": ("bar",), "metre": tuple(f"{n}/{d}" for n, d in METRES)}
         performed = {"wait": ("wait",)}
         bars = {"bars": (FREE, *map(str, BAR_COUNTS))} if self.is_metrical else {}
+        fills = tuple(str(who) for who in range(SLOTS + 1))
+        holes = tuple(str(bars) for bars in range(1, LONGEST_HOLE + 1))
+        tasks = {"future": ("future",), "now": holes, "fill": fills} if self.is_metrical else {}
         return {
-            "start": ("start",), "end": ("end",), "pad": ("pad",),
+            "start": ("start",), "end": ("end",), "pad": ("pad",), **tasks,
             **bars, "style": (FREE, *self.config.styles), "composer": (FREE, *self.config.composers),
             "density": (FREE, *(f"<{density:g}" for density in DENSITIES), f">={DENSITIES[-1]:g}"),
             "polyphony": (FREE, *map(str, POLYPHONIES)),
@@ -117,6 +122,10 @@ class NoteLayout:
             "tempo": tuple(map(str, NOTE_BPM)), "key": (FREE, *KEYS), "section": tuple(SECTIONS), "chord": CHORDS,
             "sustain": ("off", "on"), "pitch": numbers, "drum": numbers,
         }  # fmt: skip
+
+    def span(self, kind: str) -> tuple[int, int]:
+        """First value of one range of `what`, and the one after its last; 0, 0 where the clock has no such range."""
+        return self.first.get(kind, 0), self.end.get(kind, 0)
 
     def names(self, kind: str) -> tuple[str, ...]:
         """The values of one range of `what`, in order."""

@@ -6,7 +6,7 @@ What lies outside is unlike the reference; what lies inside need not be good. Kn
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +39,38 @@ class MetricRow:
         return f"{np.median(self.values):.3g}, {where} {span} (median {self.reference_median:.3g})"
 
 
+Reference = dict[str, tuple[float, float, float]]
+"""The 5 %, 50 % and 95 % quantiles of each metric over real music."""
+LOOKED_AT = ("pitch_range", "note_density", "polyphony", "key_fit")
+"""The metrics that tell how like real music a piece is."""
+
+
+def reference_of(scores: Iterable[Score]) -> Reference:
+    """Where the metrics of `scores` lie."""
+    described = [describe(score) for score in scores]
+    found: Reference = {}
+    for name in METRICS:
+        known = [figures[name] for figures in described if name in figures]
+        if known:
+            low, middle, high = np.quantile(known, [0.05, 0.5, 0.95]).tolist()
+            found[name] = (low, middle, high)
+    return found
+
+
+def unlikeness(score: Score, reference: Reference) -> float:
+    """How far `score` lies from the medians of real music, by the metric of LOOKED_AT that is farthest.
+
+    Counted in spreads of that metric, from 5 % to 95 %; infinite for a piece that lacks one.
+    """
+    ours = describe(score)
+    distances = [0.0]
+    for name in LOOKED_AT:
+        if name in reference:
+            low, middle, high = reference[name]
+            distances.append(abs(ours.get(name, math.inf) - middle) / max(high - low, 1e-9))
+    return max(distances)
+
+
 def describe(score: Score) -> dict[str, float]:
     """Every metric that `score` has: one without pitched notes has no `mean_pitch`."""
     values = {name: metric(score) for name, metric in METRICS.items()}
@@ -49,12 +81,10 @@ def compare(scores: Sequence[Score], reference: Sequence[Score]) -> list[MetricR
     """A row for each metric that scores and reference both have; raises CorpusError without any reference."""
     if not reference:
         raise CorpusError("there are no reference pieces to compare with", hint="prepare a corpus with a valid split")
-    ours, theirs = [describe(score) for score in scores], [describe(score) for score in reference]
+    ours = [describe(score) for score in scores]
     rows = []
-    for name in METRICS:
+    for name, quantiles in reference_of(reference).items():
         values = tuple(figures[name] for figures in ours if name in figures)
-        known = [figures[name] for figures in theirs if name in figures]
-        if values and known:
-            low, median, high = np.quantile(known, [0.05, 0.5, 0.95]).tolist()
-            rows.append(MetricRow(name, values, low, median, high))
+        if values:
+            rows.append(MetricRow(name, values, *quantiles))
     return rows

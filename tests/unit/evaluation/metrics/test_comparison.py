@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from aurl.evaluation.metrics import METRICS, compare, describe
+from aurl.evaluation.metrics import METRICS, compare, describe, reference_of, unlikeness
 from aurl.music.score import Notes, Score, Track
 from aurl.utils.errors import CorpusError
 
@@ -56,3 +57,26 @@ def test_metrics_that_one_side_lacks_have_no_row():
 def test_a_comparison_needs_a_reference():
     with pytest.raises(CorpusError):
         compare([interval(60, 4)], [])
+
+
+def melody(pitches, beats):
+    """One note after the other, each of `beats`."""
+    ticks, count = int(480 * beats), len(pitches)
+    same = np.ones(count, np.int64)
+    return Score(notes=Notes(ticks * np.arange(count), ticks * same, pitches, 64 * same, 0 * same), tracks=(Track(),))
+
+
+C_MAJOR = [60, 62, 64, 65, 67, 69, 71, 72]
+
+
+def test_the_piece_most_like_the_music_learned_is_the_least_unlike():
+    learned = reference_of(melody(C_MAJOR, beats) for beats in (0.9, 1.0, 1.1))
+    too_fast, out_of_key = melody(C_MAJOR, 0.25), melody([60, 61, 63, 66, 68, 70, 71, 72], 1.0)
+    typical = unlikeness(melody(C_MAJOR, 1.05), learned)
+    assert typical < unlikeness(too_fast, learned)
+    assert typical < unlikeness(out_of_key, learned)
+    assert unlikeness(Score(), learned) == float("inf")
+
+
+def test_a_model_that_tells_nothing_of_what_it_learned_finds_nothing_unlike():
+    assert unlikeness(melody(C_MAJOR, 1), {}) == 0

@@ -2,7 +2,7 @@
 
 Upper case is major, lower case minor; in minor keys the sixth and seventh degree are raised under a minor or diminished
 chord ("viio") and not under a major one ("VI", "VII"). Sevenths belong to the key unless o or ø says otherwise. Added
-and missing notes in brackets are passed over. What is beyond this raises CorpusError.
+and missing notes in brackets are passed over. What is beyond this raises ConfigError.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from aurl.music.chords import INTERVALS, Chord
-from aurl.utils.errors import CorpusError
+from aurl.music.theory import SCALES
+from aurl.utils.errors import ConfigError
 
-MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
-MINOR_SCALE = (0, 2, 3, 5, 7, 8, 10)
+MAJOR_SCALE, MINOR_SCALE = SCALES["major"], SCALES["minor"]
 DEGREES = ("I", "II", "III", "IV", "V", "VI", "VII")
 INVERSIONS = {"": 0, "5": 0, "53": 0, "6": 1, "63": 1, "64": 2}
 SEVENTH_INVERSIONS = {"7": 0, "65": 1, "43": 2, "642": 3, "42": 3, "2": 3, "9": 0, "b9": 0, "b7": 0}
@@ -40,7 +40,7 @@ class LocalKey:
 
 @cache
 def roman_chord(figure: str, key: LocalKey) -> Chord:
-    """The chord that `figure` stands for in `key`; raises CorpusError for what cannot be told without guessing."""
+    """The chord that `figure` stands for in `key`; raises ConfigError for what cannot be told without guessing."""
     text = re.sub(r"\[[^\]]*\]", "", figure).replace("/o", "ø").replace("°", "o")
     text = re.sub(r"(?<=\d)/(?=\d)", "", text)  # V4/3 is V43
     head, _, applied = text.partition("/")
@@ -60,7 +60,7 @@ def _applied_key(numeral: str, key: LocalKey) -> LocalKey:
     for part in reversed(numeral.split("/")):
         match = _FIGURE.fullmatch(part)
         if match is None or match[2].upper() not in DEGREES or match[5]:
-            raise CorpusError("not a degree", found=numeral)
+            raise ConfigError("not a degree", found=numeral)
         key = LocalKey(_root(match, key), match[2].islower())
     return key
 
@@ -76,7 +76,7 @@ def _root(match: re.Match[str], key: LocalKey) -> int:
 def _numeral(head: str, key: LocalKey) -> Chord:
     match = _FIGURE.fullmatch(head)
     if match is None or match[2].upper() not in DEGREES:
-        raise CorpusError("not a Roman numeral that is understood", found=head)
+        raise ConfigError("not a Roman numeral that is understood", found=head)
     root, mark, figures = _root(match, key), match[3] or match[6], match[5]
     if figures in INVERSIONS and mark != "ø" and not match[4]:
         triads = {"o": "dim", "+": "aug", "": "min" if match[2].islower() else "maj"}
@@ -84,7 +84,7 @@ def _numeral(head: str, key: LocalKey) -> Chord:
     if mark == "ø" and figures in ("", "6", "64"):
         return _inverted(root, "dim", INVERSIONS[figures])
     if figures not in SEVENTH_INVERSIONS:
-        raise CorpusError("figures that are not understood", found=head)
+        raise ConfigError("figures that are not understood", found=head)
     return _inverted(root, _seventh(match, mark, root, key), SEVENTH_INVERSIONS[figures])
 
 

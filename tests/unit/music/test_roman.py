@@ -1,8 +1,8 @@
 import pytest
 
-from aurl.data.labelling.roman import LocalKey, roman_chord
+from aurl.music.roman import LocalKey, roman_chord
 from aurl.music.theory import parse_key
-from aurl.utils.errors import CorpusError
+from aurl.utils.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -48,5 +48,5 @@ def test_numerals_are_chords_of_their_key(key, figure, symbol):
 
 @pytest.mark.parametrize("figure", ["", "V54", "Ger42", "X7", "IIII", "V7/9", "IV4b3"])
 def test_what_cannot_be_told_is_not_guessed(figure):
-    with pytest.raises(CorpusError):
+    with pytest.raises(ConfigError):
         roman_chord(figure, LocalKey(0, is_minor=False))
