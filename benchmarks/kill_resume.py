@@ -34,7 +34,8 @@ import numpy as np
 import torch
 
 from aurl.data.dataset import Batch
-from aurl.models import MusicModel, MusicModelConfig
+from aurl.models.config import MusicModelConfig
+from aurl.models.music_model import MusicModel
 from aurl.training import Callback, Trainer, TrainingConfig, TransformerStep
 from aurl.training.callbacks import METRICS, Record
 from aurl.training.optimizers import OPTIMIZERS, AdamWConfig

@@ -36,7 +36,8 @@ from tokenization import unpacked_chorales
 from aurl.data.tokenizers import EventTokenizer, NoteTokenizer, NoteTokenizerConfig, Tokenizer
 from aurl.data.tokenizers.vocabulary import Vocabulary
 from aurl.evaluation.likelihood import bits_per_note
-from aurl.models.music_model import MusicModel, MusicModelConfig
+from aurl.models.config import MusicModelConfig
+from aurl.models.music_model import MusicModel
 from aurl.music.midi import read_midi
 from aurl.music.score import Controls, Notes, Score
 from aurl.music.transforms import transpose

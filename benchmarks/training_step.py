@@ -29,7 +29,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aurl.models import MusicModel, MusicModelConfig
+from aurl.models.config import MusicModelConfig
+from aurl.models.music_model import MusicModel
 
 GEMM_SIZE = 1024
 Loss = Callable[[Tensor, Tensor], Tensor]

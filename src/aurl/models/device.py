@@ -5,13 +5,11 @@ from __future__ import annotations
 import resource
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
 
 import torch
 
+from aurl.models.config import DeviceName
 from aurl.utils.errors import ConfigError
-
-DeviceName = Literal["auto", "cuda", "mps", "cpu"]
 
 
 def choose_device(name: DeviceName = "auto") -> torch.device:

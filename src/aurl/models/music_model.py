@@ -7,28 +7,17 @@ the values mean nor how they are chosen or trained.
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
-from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
+from aurl.models.config import MusicModelConfig
 from aurl.models.embeddings import FieldEmbeddings
 from aurl.models.heads import Cascade
 from aurl.models.kv_cache import KVCache
 from aurl.models.layers import linear
-from aurl.models.transformer import Transformer, TransformerConfig
-
-
-class MusicModelConfig(TransformerConfig):
-    """All that is needed to build a MusicModel; the default has 5.1 million parameters."""
-
-    vocabulary_sizes: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (774,)
-    """Number of values of each field of a token row."""
-    tie_embeddings: bool = False
-    """Use each field's embedding as the weights of its head."""
+from aurl.models.transformer import Transformer
 
 
 class MusicModel(nn.Module):

@@ -1,35 +1,18 @@
-"""Trained models on disk: a folder of model.safetensors, config.yaml (the resolved experiment) and manifest.json.
-
-A training checkpoint is such a folder with training state beside it, and a run keeps its checkpoints under
-`checkpoints/step-<number>`; `load_model` takes any of the three. It does not know how training goes on.
-"""
+"""Model folders in PyTorch: the network of a trained model, ready to be used, and how one is written."""
 
 from __future__ import annotations
 
-import logging
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from aurl.models.music_model import MusicModel, MusicModelConfig
+from aurl.models.folders import CONFIG, WEIGHTS, find_model, model_config, read_experiment
+from aurl.models.music_model import MusicModel
 from aurl.utils.config import yaml_text
-from aurl.utils.errors import CheckpointError, ConfigError
-from aurl.utils.folders import MANIFEST, read_manifest, verify_folder
-
-WEIGHTS = "model.safetensors"
-CONFIG = "config.yaml"
-CHECKPOINTS = "checkpoints"
-SCORED_ON = "scored_on"
-"""Key of a manifest's metadata: what tells the pieces that its bits per note were measured on."""
-WHAT_TO_GIVE = "give the folder of a run, of one of its checkpoints, or of a model"
-
-logger = logging.getLogger(__name__)
+from aurl.utils.errors import CheckpointError
 
 
 def load_model(path: Path | str) -> tuple[MusicModel, dict[str, Any]]:
@@ -38,56 +21,14 @@ def load_model(path: Path | str) -> tuple[MusicModel, dict[str, Any]]:
     `path` is a model, a checkpoint, or a run, of which the best undamaged checkpoint is taken. Raises CheckpointError.
     """
     folder = find_model(Path(path))
+    if not (folder / WEIGHTS).exists():
+        raise CheckpointError(
+            f"{folder} was exported for ONNX Runtime", found=f"no {WEIGHTS}", hint="give the model it was exported from"
+        )
     experiment = read_experiment(folder)
-    try:
-        config = MusicModelConfig.parse(experiment["model"])
-    except (ConfigError, KeyError) as error:
-        found = "no model" if isinstance(error, KeyError) else error
-        raise CheckpointError(f"{folder / CONFIG} cannot be used", found=found) from None
-    model = MusicModel(config)
+    model = MusicModel(model_config(folder, experiment))
     read_weights(folder, model)
     return model.eval(), experiment
-
-
-def find_model(path: Path) -> Path:
-    """The undamaged model folder that `path` is or, for a run, its best checkpoint; raises CheckpointError."""
-    if not path.is_dir():
-        problem = "is not a folder" if path.exists() else "does not exist"
-        raise CheckpointError(f"{path} {problem}", hint=WHAT_TO_GIVE)
-    candidates = best_first(path / CHECKPOINTS)
-    if (path / MANIFEST).exists() or not candidates:
-        _require_model(path)
-        return path
-    for folder in candidates:
-        try:
-            _require_model(folder)
-        except CheckpointError as error:
-            logger.warning("skipped a checkpoint: %s", error)
-        else:
-            return folder
-    raise CheckpointError(f"no checkpoint in {path} is whole", found=f"{len(candidates)} damaged ones")
-
-
-def newest_first(checkpoints: Path) -> list[Path]:
-    """The checkpoint folders of a run, the one with most updates first; they may be damaged."""
-    return sorted(checkpoints.glob("step-*"), reverse=True)
-
-
-def best_first(checkpoints: Path) -> list[Path]:
-    """The checkpoint folders of a run by bits per note on validation; those without a score last, newest first.
-
-    A score measured on other pieces than those of the newest readable checkpoint is none.
-    """
-    folders = newest_first(checkpoints)
-    pieces = {folder: _metadata(folder).get(SCORED_ON) for folder in folders}
-    current = next((value for value in pieces.values() if value is not None), None)
-    return sorted(folders, key=lambda folder: bits_per_note(folder) if pieces[folder] == current else math.inf)
-
-
-def bits_per_note(checkpoint: Path) -> float:
-    """What validation gave at this checkpoint; infinite if there was none or its manifest is damaged."""
-    score = _metadata(checkpoint).get("bits_per_note")
-    return math.inf if score is None else float(score)
 
 
 def write_model(folder: Path, state: Mapping[str, Tensor], experiment: Mapping[str, Any]) -> None:
@@ -101,18 +42,6 @@ def write_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
     file.write_bytes(save({name: tensor.contiguous() for name, tensor in tensors.items()}))
 
 
-def read_experiment(folder: Path) -> dict[str, Any]:
-    """The experiment saved in a model folder."""
-    experiment: dict[str, Any] = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
-    return experiment
-
-
-def weight_count(folder: Path) -> int:
-    """Number of weights in a model folder, read without loading them."""
-    with safe_open(folder / WEIGHTS, framework="pt") as weights:
-        return sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118 -- no dict
-
-
 def read_weights(folder: Path, model: nn.Module) -> None:
     """Load the weights of a model folder into `model`; raises CheckpointError if they do not fit it."""
     try:
@@ -120,26 +49,3 @@ def read_weights(folder: Path, model: nn.Module) -> None:
     except RuntimeError as error:
         found = str(error).replace("\n\t", " ")
         raise CheckpointError(f"the weights in {folder} do not fit the model", found=found) from None
-
-
-def _metadata(checkpoint: Path) -> dict[str, Any]:
-    """What the manifest of a checkpoint says of it; nothing if it is damaged."""
-    try:
-        metadata: dict[str, Any] = read_manifest(checkpoint)["metadata"]
-    except CheckpointError:
-        return {}
-    return metadata
-
-
-def _require_model(folder: Path) -> None:
-    """Raise CheckpointError unless `folder` is undamaged and holds a model."""
-    if folder.is_dir() and not (folder / MANIFEST).exists():
-        names = sorted(item.name for item in folder.iterdir())
-        raise CheckpointError(
-            f"there is no model in {folder}",
-            found=", ".join(names[:8]) or "an empty folder",
-            hint=WHAT_TO_GIVE,
-        )
-    files = verify_folder(folder)["files"]
-    if not {WEIGHTS, CONFIG} <= files.keys():
-        raise CheckpointError(f"{folder} is not a model", found=", ".join(files))

@@ -5,48 +5,14 @@ It knows neither vocabularies nor fields.
 
 from __future__ import annotations
 
-from typing import Self
-
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
-from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from aurl.models.attention import Rotary, Rotation, SelfAttention, causal_mask
+from aurl.models.config import TransformerConfig
 from aurl.models.kv_cache import KVCache
 from aurl.models.layers import FeedForward, normalise
-from aurl.utils.config import Config
-from aurl.utils.errors import ConfigError
-
-
-class TransformerConfig(Config):
-    """Size of the network."""
-
-    width: PositiveInt = 256
-    """Size of the vector that stands for a token."""
-    layers: PositiveInt = 6
-    """Number of blocks."""
-    heads: PositiveInt = 4
-    """Attention heads; the width is divided among them."""
-    feed_forward: PositiveInt = 4
-    """Hidden units of a block's feed-forward layer, in widths."""
-    context: PositiveInt = 1024
-    """The most token rows the model can see at once."""
-    dropout: float = Field(0.1, ge=0, lt=1)
-    """Share of a block's output that is dropped in training."""
-    rope_base: float = Field(10_000.0, gt=1)
-    """Base of the rotary wavelengths: the longest is 2 pi times this many tokens."""
-
-    @model_validator(mode="after")
-    def _heads_fit_the_width(self) -> Self:
-        if self.width % (2 * self.heads):
-            step = 2 * self.heads
-            raise ConfigError(
-                "width must be a multiple of twice the heads: rotary positions turn pairs of units",
-                found=f"width {self.width}, heads {self.heads}",
-                hint=f"try width {max(1, round(self.width / step)) * step}",
-            )
-        return self
 
 
 class Block(nn.Module):

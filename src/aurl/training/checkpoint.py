@@ -4,7 +4,7 @@
                                       optimizer.safetensors  state.json   counters and random-number states
                                       manifest.json                       checksums, step, validation bits per note
 
-A checkpoint is a model folder (`aurl.models.pretrained`), atomic and verified (`aurl.utils.folders`). The last few and
+A checkpoint is a model folder (`aurl.models.folders`), atomic and verified (`aurl.utils.folders`). The last few and
 the best are kept. Nothing is pickled.
 """
 
@@ -23,15 +23,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from aurl.models.pretrained import (
-    SCORED_ON,
-    best_first,
-    newest_first,
-    read_experiment,
-    read_weights,
-    write_model,
-    write_tensors,
-)
+from aurl.models.folders import SCORED_ON, best_first, newest_first, read_experiment
+from aurl.models.pretrained import read_weights, write_model, write_tensors
 from aurl.utils.errors import CheckpointError, ConfigError
 from aurl.utils.files import storage_errors
 from aurl.utils.folders import atomic_folder, remove_folder, remove_stale, verify_folder

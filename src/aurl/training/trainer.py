@@ -20,8 +20,9 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from aurl.models.device import DeviceName, choose_device, peak_memory_mb
-from aurl.models.pretrained import CHECKPOINTS, newest_first
+from aurl.models.config import DeviceName
+from aurl.models.device import choose_device, peak_memory_mb
+from aurl.models.folders import CHECKPOINTS, newest_first
 from aurl.training.callbacks import Callback, LogLines, MetricsFile
 from aurl.training.checkpoint import Checkpoints, Trained, TrainingState
 from aurl.training.loader import BatchSource, updates

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from aurl.models import MusicModel, MusicModelConfig
+from aurl.models.config import MusicModelConfig
+from aurl.models.music_model import MusicModel
 
 CONTEXT = 24
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aurl.models import KVCache
+from aurl.models.kv_cache import KVCache
 
 CONTEXT = 24
 

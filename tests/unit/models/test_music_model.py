@@ -8,7 +8,8 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
-from aurl.models import MusicModel, MusicModelConfig
+from aurl.models.config import MusicModelConfig
+from aurl.models.music_model import MusicModel
 from aurl.utils.errors import ConfigError
 
 

@@ -5,8 +5,11 @@ import os
 import pytest
 import torch
 
-from aurl.models import MusicModel, MusicModelConfig, pretrained
-from aurl.models.pretrained import find_model, load_model, weight_count
+from aurl.models import pretrained
+from aurl.models.config import MusicModelConfig
+from aurl.models.folders import find_model, weight_count
+from aurl.models.music_model import MusicModel
+from aurl.models.pretrained import load_model
 from aurl.utils.errors import CheckpointError, StorageError
 from aurl.utils.folders import MANIFEST, atomic_folder
 

@@ -1,0 +1,52 @@
+"""The configuration of a model and the names of what it runs on, without the library that computes it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from aurl.utils.config import Config
+from aurl.utils.errors import ConfigError
+
+DeviceName = Literal["auto", "cuda", "mps", "cpu"]
+"""Where a model runs; auto is the best there is."""
+
+
+class TransformerConfig(Config):
+    """Size of the network."""
+
+    width: PositiveInt = 256
+    """Size of the vector that stands for a token."""
+    layers: PositiveInt = 6
+    """Number of blocks."""
+    heads: PositiveInt = 4
+    """Attention heads; the width is divided among them."""
+    feed_forward: PositiveInt = 4
+    """Hidden units of a block's feed-forward layer, in widths."""
+    context: PositiveInt = 1024
+    """The most token rows the model can see at once."""
+    dropout: float = Field(0.1, ge=0, lt=1)
+    """Share of a block's output that is dropped in training."""
+    rope_base: float = Field(10_000.0, gt=1)
+    """Base of the rotary wavelengths: the longest is 2 pi times this many tokens."""
+
+    @model_validator(mode="after")
+    def _heads_fit_the_width(self) -> Self:
+        if self.width % (2 * self.heads):
+            step = 2 * self.heads
+            raise ConfigError(
+                "width must be a multiple of twice the heads: rotary positions turn pairs of units",
+                found=f"width {self.width}, heads {self.heads}",
+                hint=f"try width {max(1, round(self.width / step)) * step}",
+            )
+        return self
+
+
+class MusicModelConfig(TransformerConfig):
+    """All that is needed to build a MusicModel; the default has 5.1 million parameters."""
+
+    vocabulary_sizes: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (774,)
+    """Number of values of each field of a token row."""
+    tie_embeddings: bool = False
+    """Use each field's embedding as the weights of its head."""
