@@ -1,4 +1,4 @@
-"""Score to sound: 16-bit stereo WAV at 48 kHz, its peak at -1 dBFS, one second of release after the last note.
+"""Score to sound: 48 kHz stereo, its peak at -1 dBFS, one second of release after the last note; WAV or Ogg Vorbis.
 
 The built-in synthesizer (midirenderer, on rustysynth) needs no system package and follows pedals, bends, volume and
 pan; the built-in soundfont is General MIDI in 1.3 MB. `fluidsynth` is the command of that name, where installed: for
@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import wave
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 from aurl.music.midi import LATEST_TICK, midi_bytes
 from aurl.music.score import Controls, Score
-from aurl.utils.errors import ConfigError, MidiError
+from aurl.utils.errors import ConfigError, MidiError, MissingExtraError
 from aurl.utils.files import write_file
 
 Synthesizer = Literal["builtin", "fluidsynth"]
@@ -37,6 +38,9 @@ RELEASE_SECONDS = 1.0
 FADE_SECONDS = 0.05
 EXPRESSION = 11
 UNDEFINED_CONTROL = 3
+OGG_SERIAL = b"aurl"
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+"""Each byte with its bits in the opposite order: Ogg's checksum is zlib's, read backwards."""
 
 
 def write_wav(
@@ -47,6 +51,22 @@ def write_wav(
     synthesizer: Synthesizer = "builtin",
 ) -> None:
     """Render `score`; raises MidiError without notes, ConfigError for a soundfont or synthesizer that is not there."""
+    write_file(path, _wav_bytes(_sound(score, soundfont, synthesizer)))
+
+
+def write_ogg(
+    score: Score,
+    path: str | Path,
+    *,
+    soundfont: str | Path | None = None,
+    synthesizer: Synthesizer = "builtin",
+) -> None:
+    """Render `score` to Ogg Vorbis, a tenth of a WAV; raises as `write_wav`, MissingExtraError without soundfile."""
+    require_ogg()
+    write_file(path, _ogg_bytes(_sound(score, soundfont, synthesizer)))
+
+
+def _sound(score: Score, soundfont: str | Path | None, synthesizer: Synthesizer) -> Frames:
     if not len(score.notes):
         raise MidiError("a score without notes makes no sound")
     with _soundfont_file(soundfont) as font:
@@ -54,7 +74,16 @@ def write_wav(
         if _peak(frames) >= 32767:  # cut off by the synthesizer: once more, with headroom
             frames = _render(_softer(score), font, synthesizer)
     frames = frames[: round((_sounding_seconds(score) + RELEASE_SECONDS) * SAMPLE_RATE)]
-    write_file(path, _wav_bytes(_fade_out(_normalise(frames))))
+    return _fade_out(_normalise(frames))
+
+
+def require_ogg() -> Any:
+    """The library that writes Ogg (extra `audio`); raises MissingExtraError."""
+    try:
+        import soundfile
+    except ImportError:
+        raise MissingExtraError.of("soundfile", "audio") from None
+    return soundfile
 
 
 def require_synthesizer(soundfont: str | Path | None = None, synthesizer: Synthesizer = "builtin") -> None:
@@ -176,3 +205,27 @@ def _wav_bytes(frames: Frames) -> bytes:
         sound.setframerate(SAMPLE_RATE)
         sound.writeframes(frames.astype("<i2", copy=False).tobytes())
     return buffer.getvalue()
+
+
+def _ogg_bytes(frames: Frames) -> bytes:
+    """Ogg Vorbis at the library's usual quality, the same bytes each time."""
+    buffer = io.BytesIO()
+    with require_ogg().SoundFile(buffer, "w", SAMPLE_RATE, 2, format="OGG", subtype="VORBIS") as sound:
+        for start in range(0, len(frames), SAMPLE_RATE):  # libsndfile overflows its stack on long writes
+            sound.write(frames[start : start + SAMPLE_RATE])
+    return _with_serial(buffer.getvalue())
+
+
+def _with_serial(ogg: bytes) -> bytes:
+    """The stream with OGG_SERIAL for the random number that libsndfile gives it, checksums put right (RFC 3533)."""
+    pages = bytearray(ogg)
+    start = 0
+    while start < len(pages):
+        table_end = start + 27 + pages[start + 26]
+        end = table_end + sum(pages[start + 27 : table_end])
+        pages[start + 14 : start + 18] = OGG_SERIAL
+        pages[start + 22 : start + 26] = bytes(4)
+        reflected = zlib.crc32(pages[start:end].translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+        pages[start + 22 : start + 26] = reflected.to_bytes(4, "big").translate(_REVERSED)
+        start = end
+    return bytes(pages)

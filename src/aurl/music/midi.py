@@ -15,6 +15,8 @@ What the round trip of a Score made by hand normalises:
 - MIDI ends notes of one pitch in one track in the order in which they began, so nested ones swap their ends;
 - more than 15 pitched tracks share channels, which a synthesizer that ignores track boundaries will mix up.
 
+The metadata `provenance` (what made the piece) is written as a text event, which reading leaves aside.
+
 MIDI has no event for chord symbols, keys as heard and sections: they are markers whose text starts with their kind
 ("chord: Am7").
 """
@@ -106,7 +108,21 @@ def write_midi(score: Score, path: str | Path) -> None:
 def midi_bytes(score: Score) -> bytes:
     """The bytes of a MIDI file of type 1, one MIDI track a track; raises MidiError for what MIDI cannot hold."""
     _check_limits(score)
-    return bytes(_to_symusic(score).dumps_midi())
+    data = bytes(_to_symusic(score).dumps_midi())
+    provenance = score.metadata.get("provenance", "")
+    return _with_text_event(data, _text(provenance).encode()) if provenance else data
+
+
+def _with_text_event(data: bytes, text: bytes) -> bytes:
+    """The file with a text event at the start of its first track; symusic writes none."""
+    count, size = len(text), b""
+    while count or not size:  # seven bits a byte, the highest first
+        size = bytes([count & 0x7F | 0x80 * bool(size)]) + size
+        count >>= 7
+    event = b"\0\xff\x01" + size + text
+    start = data.index(b"MTrk") + 8
+    length = int.from_bytes(data[start - 4 : start], "big") + len(event)
+    return data[: start - 4] + length.to_bytes(4, "big") + event + data[start:]
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -63,13 +63,13 @@ def _draw_notes(axes: Axes, score: Score) -> None:
 
     notes = score.notes
     start, end = score.tempo_map.ticks_to_seconds(np.stack([notes.onset, notes.end]))
-    colours = to_rgba_array(_colours(score) or "none")[notes.track]
+    colours = to_rgba_array(track_colours(score) or "none")[notes.track]
     colours[:, 3] = 0.35 + 0.65 * notes.velocity / 127
     corners: Any = _rectangles(start, end, notes.pitch)
     axes.add_collection(PolyCollection(corners, facecolors=colours, linewidths=0, zorder=3))
 
 
-def _colours(score: Score) -> list[str]:
+def track_colours(score: Score) -> list[str]:
     """One for each track; drums are grey."""
     return [DRUMS if track.is_drum else PALETTE[i % len(PALETTE)] for i, track in enumerate(score.tracks)]
 
@@ -90,8 +90,8 @@ def _label(axes: Axes, score: Score, title: str) -> None:
     playing = np.unique(score.notes.track)
     if len(playing) < 2:
         return
-    names = [_name(score.tracks[track]) for track in playing[:MOST_NAMES]]
-    patches = [Patch(color=_colours(score)[track]) for track in playing[:MOST_NAMES]]
+    names = [track_name(score.tracks[track]) for track in playing[:MOST_NAMES]]
+    patches = [Patch(color=track_colours(score)[track]) for track in playing[:MOST_NAMES]]
     if len(playing) > MOST_NAMES:
         names.append(f"and {len(playing) - MOST_NAMES} more")
         patches.append(Patch(color="none"))
@@ -103,7 +103,8 @@ def _label(axes: Axes, score: Score, title: str) -> None:
         text.set_parse_math(False)
 
 
-def _name(track: Track) -> str:
+def track_name(track: Track) -> str:
+    """The name of a track, or that of its instrument, short enough for a legend."""
     fallback = "Drums" if track.is_drum else PROGRAM_NAMES[track.program]
     name = "".join(letter for letter in track.name if letter.isprintable()).strip(" _")
     return (name if len(name) <= 24 else f"{name[:23]}…") or fallback

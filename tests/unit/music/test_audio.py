@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aurl.music.audio import RELEASE_SECONDS, SAMPLE_RATE, write_wav
+from aurl.music.audio import RELEASE_SECONDS, SAMPLE_RATE, write_ogg, write_wav
 from aurl.music.midi import midi_bytes
 from aurl.music.score import Controls, Notes, PitchBends, Score, Track
-from aurl.utils.errors import ConfigError, MidiError
+from aurl.utils.errors import ConfigError, MidiError, MissingExtraError
 
 FULL_SCALE = 32767
 
@@ -165,3 +165,22 @@ def test_fluidsynth_that_fails_is_reported(tmp_path, monkeypatch):
     fake_fluidsynth(tmp_path, monkeypatch, "sys.exit('parameter out of range')")
     with pytest.raises(ConfigError, match="parameter out of range"):
         write_wav(score_of((0, 1, 60)), tmp_path / "a.wav", synthesizer="fluidsynth")
+
+
+def test_an_ogg_holds_the_same_sound_and_the_same_bytes_each_time(tmp_path):
+    soundfile = pytest.importorskip("soundfile")
+    score = score_of((0, 1, 69))
+    for name in ("a", "b"):
+        write_ogg(score, tmp_path / f"{name}.ogg")
+    assert (tmp_path / "a.ogg").read_bytes() == (tmp_path / "b.ogg").read_bytes()
+    frames, rate = soundfile.read(tmp_path / "a.ogg", dtype="int16")
+    wav = rendered(score, tmp_path)
+    assert rate == SAMPLE_RATE
+    assert frames.shape == wav.shape
+    assert np.corrcoef(frames[:, 0], wav[:, 0])[0, 1] > 0.99
+
+
+def test_ogg_without_its_library_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    with pytest.raises(MissingExtraError, match="audio"):
+        write_ogg(score_of((0, 1, 60)), tmp_path / "a.ogg")

@@ -304,3 +304,13 @@ def test_a_score_of_read_only_arrays_is_written() -> None:
         for column in table.columns().values():
             column.setflags(write=False)
     assert read_midi(midi_bytes(score)) == score
+
+
+@pytest.mark.parametrize("length", [1, 127, 128, 20_000])
+def test_what_made_a_piece_is_a_text_event_beside_the_music(length):
+    score = Score(480, notes((0, 480, 60, 64, 0)), (Track(),))
+    told = score.replace(metadata={"provenance": "é" * length})
+    written = mido.MidiFile(file=io.BytesIO(midi_bytes(told)))
+    texts = [event for track in written.tracks for event in track if event.type == "text"]
+    assert [event.text.encode("latin1").decode() for event in texts] == ["é" * length]
+    assert read_midi(midi_bytes(told)) == read_midi(midi_bytes(score))
