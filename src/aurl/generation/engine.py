@@ -1,157 +1,245 @@
-"""Writes rows of tokens, several pieces in lockstep: prefill, step, grammar, sampling, sliding window.
+"""Writes rows of tokens, several pieces side by side: prefill, step, grammar, plan, sampling, sliding window.
 
-The engine knows a runtime (something that turns tokens into logits), a grammar and a sampler; how long a piece should
-be, and what its tokens mean, is the generator's business. Arrays are b pieces by t tokens by f fields.
+The engine knows a runtime (something that turns tokens into logits), a grammar, a plan and a sampler; how long a piece
+should be, and what its tokens mean, is the generator's business. Arrays are b pieces by t tokens by f fields. Pieces
+may begin differently and grow by more than one row a step, where rows are given; each has its own place in the runtime.
 
-A piece longer than the runtime's context is written through a sliding window: when the context is full, its last half
-is fed again from position 0, so the network never sees a position it was not trained on. The window begins with the
-tokenizer's preamble (instruments, tempo, metre), so that what is in force stays in sight. Each piece draws from random
-numbers of its own, so with a runtime whose rows do not influence each other a piece is the same alone or in any batch.
-(A real network's matrix products round differently at different batch sizes: about 1e-6 in the logits, which can
+A piece longer than the runtime's context is written through a sliding window: when the context is full, about its last
+half is fed again from position 0, so the network never sees a position it was not trained on. The window begins with
+the tokenizer's preamble (instruments, tempo, metre), so that what is in force stays in sight, and a section that
+returns is begun in a window that shows how it went before. Each piece draws from
+random numbers of its own, so with a runtime whose rows do not influence each other a piece is the same alone or in any
+batch. (A real network's matrix products round differently at different batch sizes: about 1e-6 in the logits, which can
 turn a draw that falls that close to a boundary.)
+
+With guidance, each piece has a shadow that is not told the controls; what the controls change is exaggerated (Ho and
+Salimans 2022, eq. 6, on logits as Sanchez et al. 2023).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from aurl.data.tokenizers.base import Tokenizer
-from aurl.data.tokenizers.grammar import Grammar, States
-from aurl.generation.sampling import Sampler, SamplingConfig
+from aurl.data.tokenizers.grammar import Grammar
+from aurl.generation.constraints import Constraints
+from aurl.generation.plan import Cursor
+from aurl.generation.sampling import SamplingConfig, build_samplers
 
 
 @runtime_checkable
 class Runtime(Protocol):
-    """A network that reads tokens and says what it thinks of the next one."""
+    """A network that reads tokens and says what it thinks of the next; pieces may hold different numbers of rows."""
 
     @property
     def context(self) -> int:
-        """How many tokens it can hold."""
+        """The most rows a piece can hold."""
 
     @property
-    def length(self) -> int:
-        """How many tokens it holds."""
+    def lengths(self) -> Int[np.ndarray, " b"]:
+        """How many rows each piece holds."""
 
     def reset(self, batch: int) -> None:
         """Forget everything and make room for `batch` pieces."""
 
-    def feed(self, tokens: Int[np.ndarray, "b t f"]) -> None:
-        """Append tokens: a whole prompt, or a step of one."""
+    def feed(self, tokens: Int[np.ndarray, "b t f"], counts: Int[np.ndarray, " b"] | None = None) -> None:
+        """Append the first `counts` rows of `tokens` to each piece, all of them when not given."""
+
+    def rewind(self, lengths: Int[np.ndarray, " b"]) -> None:
+        """Forget the rows of each piece from number `lengths` on; its next logits need a row to be fed first."""
+
+    def select(self, pieces: Int[np.ndarray, " b2"]) -> None:
+        """Go on with copies of these pieces in place of all there are."""
 
     def logits(self, field: int, chosen: Int[np.ndarray, "b i"]) -> Float[np.ndarray, "b v"]:
-        """Logits of `field` in the next token, given the values `chosen` for the fields before it."""
+        """Logits of `field` in the next row of each piece, given the values `chosen` for the fields before it."""
 
 
 class Engine:
-    """Pieces being written: their tokens, which of them are still going, and the means to add a token to each."""
+    """Pieces being written: their tokens, which of them are still going, and the means to add to each."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each by name, each a part that the engine is put together from
         self,
         runtime: Runtime,
         tokenizer: Tokenizer,
         sampling: SamplingConfig,
         *,
-        prompt: Int[np.ndarray, "t f"],
+        prompts: Sequence[Int[np.ndarray, "_ f"]],
         seeds: Sequence[int],
-        capacity: int,
         grammar: Grammar | None = None,
+        cursors: Sequence[Cursor] = (),
+        constraints: Constraints | None = None,
+        guidance: float = 1.0,
     ) -> None:
-        """Start one piece for each seed, all with the same prompt, with room for `capacity` more tokens.
+        """Start one piece for each seed from its prompt.
 
-        `grammar` is the tokenizer's own, or one that allows less of it.
+        `grammar` is the tokenizer's own, or one that allows less of it; `cursors` know what is given, `constraints`
+        what is wished for; `guidance` above 1 makes more of the controls.
         """
-        batch = len(seeds)
-        vocabulary = tokenizer.vocabulary
-        self.runtime, self.tokenizer = runtime, tokenizer
-        self.grammar, self.sampler = grammar or tokenizer.grammar, Sampler(sampling)
+        vocabulary, batch = tokenizer.vocabulary, len(seeds)
+        self.runtime, self.tokenizer, self.guidance = runtime, tokenizer, guidance
+        self.grammar, self.constraints, self.cursors = grammar or tokenizer.grammar, constraints, cursors
+        self.samplers = build_samplers(sampling, [field.name for field in vocabulary.fields])
+        self.window = sampling.window
         self.end, self.pad = vocabulary.end.astype(np.int64), vocabulary.pad.astype(np.int64)
         self.end_fields = np.flatnonzero(["end" in field.tokens for field in vocabulary.fields])
         self.generators = [np.random.default_rng(seed) for seed in seeds]
-        self.tokens = np.tile(self.pad, (batch, len(prompt) + capacity, 1))
-        self.tokens[:, : len(prompt)] = prompt
-        self.length = len(prompt)
-        self.lengths = np.full(batch, len(prompt))
-        self.alive = np.ones(batch, np.bool_)
-        self.ended = np.zeros(batch, np.bool_)
+        self.lengths = np.zeros(batch, np.int64)
+        self.tokens = np.tile(self.pad, (batch, 2 * max(map(len, prompts)), 1))
+        self.alive, self.ended = np.ones(batch, np.bool_), np.zeros(batch, np.bool_)
         self.fallbacks = np.zeros(batch, np.int64)
-        self.states = np.repeat(state_after(self.grammar, prompt), batch, axis=0)
-        self._fed = 0
-        runtime.reset(batch)
+        self.states = self.grammar.start(batch)
+        self._fed, self._slid = np.zeros(batch, np.int64), np.zeros(batch, np.bool_)
+        runtime.reset(batch * self._copies)
+        for piece, prompt in enumerate(prompts):
+            self._append(piece, prompt.astype(np.int64))
+
+    @property
+    def _copies(self) -> int:
+        return 1 if self.guidance == 1 else 2
 
     def step(self, may_end: Bool[np.ndarray, " b"]) -> None:
-        """Add one token to each piece still going; only those that `may_end` can choose the end token."""
+        """Let each piece still going choose a row; only those that `may_end` can choose the end token."""
         self._catch_up()
-        rows = np.flatnonzero(self.alive)
-        written = self._choose(rows, may_end[rows])
-        self.tokens[rows, self.length] = written
-        self.length += 1
-        self.lengths[rows] = self.length
-        self.states[rows] = self.grammar.advance(self.states[rows], written)
-        self.ended[rows] = (written == self.end)[:, self.end_fields].all(axis=1)
+        pieces = np.flatnonzero(self.alive)
+        self._write(pieces, self._choose(pieces, may_end[pieces]))
+
+    def _write(self, pieces: Int[np.ndarray, " r"], chosen: Int[np.ndarray, "r f"]) -> None:
+        """Write the chosen rows, or what is given in their place; see which pieces are over."""
+        if self.cursors:
+            for piece, row in zip(pieces.tolist(), chosen, strict=True):
+                self._append(piece, self.cursors[piece].settle(row[None]))
+                self.alive[piece] &= not self.cursors[piece].is_over
+        else:
+            self._append_row(pieces, chosen)
+        last = self.tokens[pieces, self.lengths[pieces] - 1]
+        self.ended[pieces] = (last == self.end)[:, self.end_fields].all(axis=1)
         self.alive &= ~self.ended
 
-    def _catch_up(self) -> None:
-        """Feed the runtime what it has not seen; if that does not fit, a new window of half its context."""
-        tokens = self.tokens[:, self._fed : self.length]
-        if self.runtime.length + tokens.shape[1] > self.runtime.context:
-            self.runtime.reset(len(self.tokens))
-            first = self.length - max(1, self.runtime.context // 2)
-            tokens = np.stack([self.tokenizer.window(piece, first, self.length) for piece in self.tokens])
-        self.runtime.feed(tokens)
-        self._fed = self.length
+    def select(self, pieces: Int[np.ndarray, " b"]) -> None:
+        """Go on with copies of these pieces, as many as there are, in place of all; each keeps its random numbers."""
+        for name in ("tokens", "lengths", "alive", "ended", "fallbacks", "states", "_fed", "_slid"):
+            setattr(self, name, getattr(self, name)[pieces])
+        self.cursors = [copy(self.cursors[piece]) for piece in pieces.tolist()] if self.cursors else []
+        if self.constraints is not None:
+            self.constraints.select(pieces)
+        batch = len(pieces)
+        self.runtime.select(np.concatenate([pieces + twin * batch for twin in range(self._copies)]))
 
-    def _choose(self, rows: Int[np.ndarray, " r"], may_end: Bool[np.ndarray, " r"]) -> Int[np.ndarray, "r f"]:
-        """One token for each of `rows`, field by field."""
+    def _append(self, piece: int, rows: Int[np.ndarray, "k f"]) -> None:
+        """Write given rows to the end of one piece."""
+        at = np.array([piece])
+        for row in rows:
+            self._append_row(at, row[None])
+
+    def _append_row(self, pieces: Int[np.ndarray, " r"], rows: Int[np.ndarray, "r f"]) -> None:
+        """Write a row to the end of each of `pieces`."""
+        ends = self.lengths[pieces]
+        if ends.max() >= self.tokens.shape[1]:
+            more = np.tile(self.pad, (len(self.tokens), self.tokens.shape[1], 1))
+            self.tokens = np.concatenate([self.tokens, more], axis=1)
+        self.tokens[pieces, ends] = rows
+        self.lengths[pieces] += 1
+        self.states[pieces] = self.grammar.advance(self.states[pieces], rows)
+        if self.constraints is not None:
+            self.constraints.hear(pieces, rows)
+
+    def _catch_up(self) -> None:
+        """Feed the runtime what it has not seen; a piece that does not fit begins a new window of half its context."""
+        batch, context = len(self.tokens), self.runtime.context
+        held = self.runtime.lengths[:batch]
+        counts = np.where(self.alive, self.lengths - self._fed, 0)
+        is_full = held + counts > context
+        for piece, cursor in enumerate(self.cursors):
+            is_full[piece] |= cursor.recalls and self._slid[piece]
+            cursor.recalls = False
+        self._slid |= is_full
+        if is_full.any():
+            self.runtime.rewind(np.tile(np.where(is_full, 0, held), self._copies))
+        new = [self.tokens[piece, self._fed[piece] : self.lengths[piece]] for piece in range(batch)]
+        for piece in np.flatnonzero(is_full).tolist():
+            length = int(self.lengths[piece])
+            resumed = self.tokenizer.resumed(self.tokens[piece, :length], length - max(1, context // 2))
+            new[piece] = resumed[-context:]
+        counts = np.where(self.alive, [len(rows) for rows in new], 0)
+        fed = np.tile(self.pad, (batch, counts.max(), 1))
+        for piece in np.flatnonzero(self.alive).tolist():
+            fed[piece, : counts[piece]] = new[piece]
+        if self._copies == 2:
+            fed = np.concatenate([fed, self.tokenizer.unconditional(fed)])
+        self.runtime.feed(fed, np.tile(counts, self._copies))
+        self._fed[self.alive] = self.lengths[self.alive]
+
+    def _choose(self, pieces: Int[np.ndarray, " r"], may_end: Bool[np.ndarray, " r"]) -> Int[np.ndarray, "r f"]:
+        """One row for each of `pieces`, field by field."""
         fields = len(self.pad)
         chosen = np.tile(self.pad, (len(self.tokens), 1))
-        uniforms = np.stack([self.generators[row].random(fields) for row in rows])
+        uniforms = np.stack([self.generators[piece].random(fields) for piece in pieces])
         for field in range(fields):
-            legal = self._legal(rows, field, chosen[rows, :field], may_end)
+            legal, bias = self._legal(pieces, field, chosen[pieces, :field], may_end)
             is_open = legal.sum(axis=1) > 1
             if not is_open.any():
-                chosen[rows, field] = legal.argmax(axis=1)
+                chosen[pieces, field] = legal.argmax(axis=1)
                 continue
-            logits = self.runtime.logits(field, chosen[:, :field])[rows]
-            chosen[rows, field], lost = self.sampler(logits, legal, uniforms[:, field], self._recent(rows, field))
-            self.fallbacks[rows] += lost & is_open
-        return np.asarray(chosen[rows])
+            logits = self._logits(field, chosen[:, :field])[pieces] + (0 if bias is None else bias)
+            draw, recent = self.samplers[field], self._recent(pieces, field)
+            chosen[pieces, field], lost = draw(logits, legal, uniforms[:, field], recent)
+            self.fallbacks[pieces] += lost & is_open
+        return np.asarray(chosen[pieces])
+
+    def _logits(self, field: int, chosen: Int[np.ndarray, "b i"]) -> Float[np.ndarray, "b v"]:
+        """The runtime's logits, guided."""
+        if self._copies == 1:
+            return self.runtime.logits(field, chosen)
+        told, untold = np.split(self.runtime.logits(field, np.tile(chosen, (2, 1))), 2)
+        return np.asarray(untold + self.guidance * (told - untold))
 
     def _legal(
-        self, rows: Int[np.ndarray, " r"], field: int, chosen: Int[np.ndarray, "r i"], may_end: Bool[np.ndarray, " r"]
-    ) -> Bool[np.ndarray, "r v"]:
-        """What the grammar allows, without what leads to the end where it may not come yet and anything else can."""
-        legal = self.grammar.masks(self.states[rows], field, chosen)
-        if may_end.all() or field > self.end_fields[0]:
-            return legal
-        going_on = legal.copy()
-        going_on[~may_end & self._must_end(rows, field, chosen), self.end[field]] = False
-        return np.asarray(np.where(going_on.any(axis=1, keepdims=True), going_on, legal))
+        self,
+        pieces: Int[np.ndarray, " r"],
+        field: int,
+        chosen: Int[np.ndarray, "r i"],
+        may_end: Bool[np.ndarray, " r"],
+    ) -> tuple[Bool[np.ndarray, "r v"], Float[np.ndarray, "r v"] | None]:
+        """What grammar, plan and constraints allow, and what they would rather have.
 
-    def _must_end(
-        self, rows: Int[np.ndarray, " r"], field: int, chosen: Int[np.ndarray, "r i"]
-    ) -> Bool[np.ndarray, " r"]:
-        """Which rows, if `field` is as in the end token, can be nothing else."""
-        must = (chosen == self.end[:field]).all(axis=1)
+        What leads to the end, where it may not come yet, is not allowed if anything else is.
+        """
+        legal = self.grammar.masks(self.states[pieces], field, chosen)
+        if self.cursors and field in self.cursors[0].plan.masks:
+            legal = _narrowed(legal, self.cursors[0].plan.masks[field])
+        if not may_end.all() and field <= self.end_fields[0]:
+            ending = np.flatnonzero(~may_end & legal[:, self.end[field]] & (chosen == self.end[:field]).all(axis=1))
+            if len(ending):
+                going_on = legal.copy()
+                going_on[ending[self._must_end(pieces[ending], field)], self.end[field]] = False
+                legal = _narrowed(legal, going_on)
+        return (legal, None) if self.constraints is None else self.constraints.apply(pieces, field, chosen, legal)
+
+    def _must_end(self, pieces: Int[np.ndarray, " r"], field: int) -> Bool[np.ndarray, " r"]:
+        """Which pieces, if all up to `field` is as in the end token, can do nothing else."""
+        must = np.ones(len(pieces), np.bool_)
         for later in range(field + 1, int(self.end_fields[0]) + 1):
-            as_end = np.tile(self.end[:later], (len(rows), 1))
-            others = self.grammar.masks(self.states[rows], later, as_end)
+            as_end = np.tile(self.end[:later], (len(pieces), 1))
+            others = self.grammar.masks(self.states[pieces], later, as_end)
             others[:, self.end[later]] = False
             must &= ~others.any(axis=1)
         return np.asarray(must)
 
-    def _recent(self, rows: Int[np.ndarray, " r"], field: int) -> Int[np.ndarray, "r w"]:
-        """The values of `field` that a repetition penalty looks at."""
-        first = max(0, self.length - self.sampler.config.repetition_window)
-        return self.tokens[rows, first : self.length, field]
+    def _recent(self, pieces: Int[np.ndarray, " r"], field: int) -> Int[np.ndarray, "r w"]:
+        """The last values of `field` of each piece, oldest first, as many as penalties look at; -1 before the first."""
+        if not self.window:
+            return np.zeros((len(pieces), 0), np.int64)
+        at = self.lengths[pieces][:, None] + np.arange(-min(self.window, int(self.lengths[pieces].max())), 0)
+        return np.where(at >= 0, self.tokens[pieces[:, None], at, field], -1)
 
 
-def state_after(grammar: Grammar, tokens: Int[np.ndarray, "t f"]) -> States:
-    """The grammar's state after `tokens`, legal or not, as a batch of one."""
-    state = grammar.start(1)
-    for row in tokens.astype(np.int64):
-        state = grammar.advance(state, row[None])
-    return state
+def _narrowed(legal: Bool[np.ndarray, "r v"], allowed: Bool[np.ndarray, "..."]) -> Bool[np.ndarray, "r v"]:
+    """`legal` where `allowed`, in rows that keep anything."""
+    both = legal & allowed
+    return np.asarray(np.where(both.any(axis=1, keepdims=True), both, legal))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,25 @@ from pydantic import Field, model_validator
 
 from aurl.data.tokenizers.base import Tokenizer
 from aurl.data.tokenizers.grammar import Grammar, NoteLimits
+from aurl.data.tokenizers.note import NoteTokenizer
+from aurl.generation.beam import BeamEngine
+from aurl.generation.conditions import Conditions, opened
+from aurl.generation.constraints import CONSTRAINTS, Constraints
+from aurl.generation.constraints.base import note_layout
 from aurl.generation.engine import Engine, Runtime
 from aurl.generation.length import Length
+from aurl.generation.plan import Cursor, Plan
+from aurl.generation.rewriting import Rewrite, Rewriting
 from aurl.generation.sampling import SamplingConfig
 from aurl.music.score import Score
 from aurl.utils.config import Config
 from aurl.utils.errors import ConfigError, GenerationError
 
+USE_NOTE = "use a model of `note` tokens with clock=metrical"
+BROKEN = 10.0
+"""What a broken constraint weighs beside the distance from real music, in spreads of its metrics."""
+LONGEST_CHART, SHORTEST_BAR = 3600.0, 0.5
+"""Seconds of chords and sections laid out for a piece whose number of bars is not known, and of a bar at least."""
 StoppedBy = Literal["end", "length", "max_tokens"]
 LOOK_EVERY = 16
 """Tokens between two looks at the clock, which reads the whole piece."""
@@ -41,6 +53,10 @@ class GenerationConfig(Config):
     """Length of the whole piece in bars, prompt included, exactly."""
     variations: int = Field(1, ge=1, le=1024)
     """How many pieces to make, with seeds `seed`, `seed + 1` ..."""
+    beams: int = Field(1, ge=1, le=64)
+    """Above 1, beam search for the likeliest piece in place of drawing; `variations` of the beams are kept."""
+    best_of: int = Field(1, ge=1, le=256)
+    """Make so many of each piece and keep the one that its constraints and the music it learned from like best."""
     seed: int = Field(0, ge=0)
     """Decides every random choice of the first piece."""
     sampling: SamplingConfig = SamplingConfig()
@@ -49,8 +65,21 @@ class GenerationConfig(Config):
     """The most notes that may sound at once; as many as the model likes when not given."""
     longest_note: float | None = Field(None, gt=0)
     """Seconds after which a note is ended; when not given, notes last as long as the model likes."""
+    conditions: Conditions = Conditions()
+    """What the piece is to be like: key, tempo, instruments, chords ..."""
+    constraints: tuple[Annotated[Config, CONSTRAINTS.field()], ...] = ()
+    """What the notes are held to: scale, range, rhythm ..."""
+    guidance: float = Field(1.0, ge=0, le=20, allow_inf_nan=False)
+    """Above 1 makes more of the conditions' controls; needs a model trained with `data.tasks.free` above 0."""
     max_tokens: int | None = Field(None, ge=1)
     """Stop after this many new tokens whatever the length; when not given, as many as the length can need."""
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        if self.beams > 1 and (self.best_of > 1 or self.variations > self.beams):
+            found = f"beams {self.beams}, best_of {self.best_of}, variations {self.variations}"
+            raise ConfigError("beams are one search for one piece", found=found, hint="leave out best_of; more beams")
+        return self
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -75,6 +104,8 @@ class GeneratedPiece:
     """Why it stops: the model ended it, it reached its length, or it ran out of tokens before either."""
     fallbacks: int
     """Choices for which the model gave no usable number, taken by the grammar alone; above 0 the model is damaged."""
+    dropped: Mapping[str, int]
+    """For how many choices each constraint was dropped, because it left nothing."""
     seconds_taken: float
     """Wall-clock time of the request, all its pieces together."""
 
@@ -101,10 +132,23 @@ def generate(
     config: GenerationConfig,
     *,
     prompt: Score | None = None,
+    rewrite: Rewrite | None = None,
+    unlikeness: Callable[[Score], float] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> list[GeneratedPiece]:
-    """Make `config.variations` pieces; raises GenerationError if the prompt is already as long as they should be."""
-    return _Request(runtime, tokenizer, config, prompt).run(on_progress)
+    """Make `config.variations` pieces: from nothing, going on from a prompt, or `rewrite`-ing part of it.
+
+    `unlikeness` says how far a piece is from the music that the model learned from, for `best_of`. Raises
+    GenerationError if the prompt is already as long as the pieces should be, ConfigError for what cannot be.
+    """
+    many = config.model_copy(update={"variations": max(config.beams, config.variations * config.best_of)})
+    request = _Request(runtime, tokenizer, many, prompt, rewrite)
+    pieces = request.run(on_progress)
+    if config.best_of == 1:
+        return pieces[: config.variations]
+    badness = [request.badness(piece) + (unlikeness(piece.score) if unlikeness else 0.0) for piece in pieces]
+    best = np.reshape(badness, (config.variations, config.best_of)).argmin(axis=1)
+    return [pieces[piece * config.best_of + int(kept)] for piece, kept in enumerate(best)]
 
 
 def limited_grammar(grammar: Grammar, config: GenerationConfig) -> Grammar:
@@ -117,27 +161,49 @@ def limited_grammar(grammar: Grammar, config: GenerationConfig) -> Grammar:
 class _Request:
     """The pieces of one request while they are written, and how much music each holds."""
 
-    def __init__(self, runtime: Runtime, tokenizer: Tokenizer, config: GenerationConfig, prompt: Score | None) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        tokenizer: Tokenizer,
+        config: GenerationConfig,
+        prompt: Score | None,
+        rewrite: Rewrite | None,
+    ) -> None:
         self.began = time.perf_counter()
         self.tokenizer = tokenizer
-        self.length = Length.of(config.seconds, config.bars)
-        self.head = tokenizer.opening(prompt, config.bars)
-        self.budget = config.max_tokens or self.length.max_tokens(tokenizer)
+        self.rewriting: Rewriting | None = None
+        self.plan: Plan | None = None
         self.seeds = [config.seed + variation for variation in range(config.variations)]
+        if rewrite is not None:
+            self.rewriting = _rewriting(prompt, rewrite, tokenizer)
+            self.head, self.plan, self.length = self.rewriting.head, self.rewriting.plan, self.rewriting.length
+        else:
+            self.length = Length.of(config.seconds, config.bars)
+            self.head, self.plan = _opened(tokenizer, config, prompt, self.length)
+        self.budget = config.max_tokens or self.length.max_tokens(tokenizer)
         given = float(self.length.times(tokenizer, self.head)[-1])
-        if prompt is not None:
+        if prompt is not None and rewrite is None:
             self._check_room(max(given, self.length.of_score(tokenizer.decode(self.head))))
         self.done = np.full(config.variations, given)
         self.next_look = np.zeros(config.variations, np.int64)
-        self.engine = Engine(
+        self.constraints = _constraints(config, tokenizer)
+        self.engine = (BeamEngine if config.beams > 1 else Engine)(
             runtime,
             tokenizer,
             config.sampling,
-            prompt=self.head,
+            prompts=[self.head] * config.variations,
             seeds=self.seeds,
-            capacity=self.budget,
             grammar=limited_grammar(tokenizer.grammar, config),
+            cursors=self._cursors(),
+            constraints=self.constraints,
+            guidance=config.guidance,
         )
+
+    def _cursors(self) -> list[Cursor]:
+        if self.plan is None:
+            return []
+        assert isinstance(self.tokenizer, NoteTokenizer)
+        return [Cursor(self.plan, self.tokenizer.layout, self.head) for _ in self.seeds]
 
     def _check_room(self, given: float) -> None:
         if given >= self.length.wanted > 0:
@@ -150,7 +216,8 @@ class _Request:
     def run(self, on_progress: Callable[[Progress], None] | None) -> list[GeneratedPiece]:
         for written in range(1, self.budget + 1):
             self.engine.step(may_end=self.done >= self.length.wanted)
-            for row in np.flatnonzero(self.engine.alive & (self.next_look <= written)).tolist():
+            is_due = (self.next_look <= written) | isinstance(self.engine, BeamEngine)  # beams change places
+            for row in np.flatnonzero(self.engine.alive & is_due).tolist():
                 self._look(row, written)
             finished = not self.engine.alive.any()
             if on_progress and (finished or written % LOOK_EVERY == 0):
@@ -159,10 +226,16 @@ class _Request:
                 break
         return [self._piece(row) for row in range(len(self.seeds))]
 
+    def badness(self, piece: GeneratedPiece) -> float:
+        """How badly a piece keeps what was wished for; a whole constraint broken counts as much as all of music."""
+        missed = 0.0 if self.constraints is None else 1 - self.constraints.score(piece.score)
+        return BROKEN * missed + (BROKEN if not len(piece.score.notes) else 0.0)
+
     def _look(self, row: int, written: int) -> None:
         """Read the clock of one piece, stop it at its limit, and decide when to look again."""
-        self.done[row] = self.length.times(self.tokenizer, self.engine.tokens[row, : self.engine.length])[-1]
-        self.engine.alive[row] = self.done[row] < self.length.limit
+        tokens = self.engine.tokens[row, : self.engine.lengths[row]]
+        self.done[row] = self.length.times(self.tokenizer, tokens)[-1]
+        self.engine.alive[row] &= self.done[row] < self.length.limit
         threshold = self.length.limit if self.done[row] >= self.length.wanted else self.length.wanted
         is_close = threshold - self.done[row] <= LOOK_CLOSER[self.length.unit]
         self.next_look[row] = written + (1 if is_close else LOOK_EVERY)
@@ -182,16 +255,57 @@ class _Request:
         tokens = self.engine.tokens[row, : self.engine.lengths[row]]
         reached = float(self.length.times(self.tokenizer, tokens)[-1])
         ended = bool(self.engine.ended[row]) and reached <= self.length.limit
-        stopped_by: StoppedBy = "end" if ended else "length" if reached >= self.length.limit else "max_tokens"
+        is_whole = self.rewriting is not None and self.engine.cursors[row].is_over
+        is_long = is_whole or reached >= self.length.limit
+        stopped_by: StoppedBy = "end" if ended else "length" if is_long else "max_tokens"
         if stopped_by == "length":
             tokens = self.length.cut(self.tokenizer, tokens)
-        score = self.tokenizer.decode(tokens)
+        dropped = {} if self.constraints is None else self.constraints.dropped
         return GeneratedPiece(
-            score=self.length.clip(score) if math.isfinite(self.length.limit) else score,
+            score=self._score(tokens),
             tokens=tokens,
             prompt_tokens=len(self.head),
             seed=self.seeds[row],
             stopped_by=stopped_by,
             fallbacks=int(self.engine.fallbacks[row]),
+            dropped={name: int(counts[row]) for name, counts in dropped.items()},
             seconds_taken=time.perf_counter() - self.began,
         )
+
+    def _score(self, tokens: NDArray[np.int64]) -> Score:
+        if self.rewriting is not None:
+            return self.rewriting.finished(tokens)
+        score = self.tokenizer.decode(tokens)
+        return self.length.clip(score) if math.isfinite(self.length.limit) else score
+
+
+def _opened(
+    tokenizer: Tokenizer, config: GenerationConfig, prompt: Score | None, length: Length
+) -> tuple[NDArray[np.int64], Plan | None]:
+    """What a piece begins with and, where tokens can tell, what else is given."""
+    if isinstance(tokenizer, NoteTokenizer):
+        most_bars = config.bars or math.ceil(min(length.limit, LONGEST_CHART) / SHORTEST_BAR)
+        return opened(config.conditions, tokenizer, prompt, config.bars, most_bars)
+    if not config.conditions.is_empty:
+        found = type(tokenizer).__name__
+        raise ConfigError("these tokens cannot be told what a piece is to be like", found=found, hint=USE_NOTE)
+    return tokenizer.opening(prompt), None
+
+
+def _rewriting(prompt: Score | None, rewrite: Rewrite, tokenizer: Tokenizer) -> Rewriting:
+    if prompt is None:
+        raise ConfigError("there is no piece to rewrite", hint="give one as the prompt")
+    if not isinstance(tokenizer, NoteTokenizer) or not tokenizer.layout.is_metrical:
+        found = type(tokenizer).__name__
+        raise ConfigError("these tokens cannot tell bars and tracks apart", found=found, hint=USE_NOTE)
+    return Rewriting(prompt, rewrite, tokenizer)
+
+
+def _constraints(config: GenerationConfig, tokenizer: Tokenizer) -> Constraints | None:
+    if not config.constraints:
+        return None
+    told = [
+        one.merged({"bars": config.bars}) if config.bars and getattr(one, "bars", 0) is None else one
+        for one in config.constraints
+    ]
+    return Constraints(told, note_layout(tokenizer), config.variations)

@@ -45,7 +45,8 @@ class Length:
 
     def max_tokens(self, tokenizer: Tokenizer) -> int:
         """As many tokens as a piece of this length can need."""
-        seconds = UNLIMITED_SECONDS if math.isinf(self.limit) else SECONDS_PER_UNIT[self.unit] * self.limit
+        most = self.limit if math.isfinite(self.limit) else self.wanted
+        seconds = SECONDS_PER_UNIT[self.unit] * most if most else UNLIMITED_SECONDS
         return math.ceil(tokenizer.rows_per_second * seconds) + SPARE_TOKENS
 
     def times(self, tokenizer: Tokenizer, tokens: NDArray[Any]) -> NDArray[np.float64]:

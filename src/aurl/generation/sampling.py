@@ -1,25 +1,28 @@
 """From logits to a choice: masks, filters and one uniform number a row, all numpy.
 
 Arrays are b rows (pieces written side by side) by v values of one field; -inf is what cannot be chosen. A filter is a
-pure function logits -> logits, and what it does to a row depends on that row alone, to the last bit. Of equally likely
-values the lower index counts as the likelier, so "the k likeliest" are always k. Nothing here knows tokens or models.
+pure function logits -> logits, and what it does to a row depends on that row alone, to the last bit. It is given rows
+whose likeliest value is not far from 0 (`below_top`). Of equally likely values the lower index counts as the likelier,
+so "the k likeliest" are always k. Nothing here knows tokens or models.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from pydantic import Field
 
 from aurl.utils.config import Config
+from aurl.utils.errors import UnknownNameError
 
 Logits = Float[np.ndarray, "b v"]
 Filter = Callable[[Logits], Logits]
-FIRST_LOOK = 64
-"""Values that top-p sorts first: nearly always they hold the mass asked for, and 774 need no sorting."""
+_LOWEST = np.finfo(np.float64).min
 
 
 class SamplingConfig(Config):
@@ -33,10 +36,33 @@ class SamplingConfig(Config):
     """Keep the likeliest values that together reach this probability (Holtzman et al. 2020); 1 is off."""
     min_p: float = Field(0.0, ge=0, le=1)
     """Keep values at least this likely relative to the likeliest (Nguyen et al. 2024); 0 is off."""
+    typical_p: float = Field(1.0, gt=0, le=1)
+    """Keep the values whose surprise is nearest to the expected, up to this mass (Meister et al. 2023); 1 is off."""
+    temperatures: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
+    """Temperatures of single fields of a row, by name ("what": 0.9), in place of `temperature`."""
     repetition_penalty: float = Field(1.0, gt=0, allow_inf_nan=False)
     """Divides positive and multiplies negative logits of recent values; above 1 avoids repeats, 1 is off."""
     repetition_window: int = Field(256, ge=1)
     """How many tokens back a value counts as recent."""
+    ngram: int = Field(0, ge=0, le=64)
+    """Length of a run of one field's values that is not to come again within the window; 0 is off."""
+    ngram_penalty: float = Field(4.0, ge=1)
+    """How many times less likely a value becomes that would complete such a run; infinite forbids it."""
+
+    @property
+    def window(self) -> int:
+        """How many tokens back the penalties look; 0 when they are off."""
+        is_on = self.repetition_penalty != 1 or (self.ngram and self.ngram_penalty != 1)
+        return self.repetition_window if is_on else 0
+
+
+def build_samplers(config: SamplingConfig, fields: Sequence[str]) -> list[Sampler]:
+    """A sampler for each field of a row; raises UnknownNameError for a temperature of a field that there is not."""
+    for name in config.temperatures:
+        if name not in fields:
+            raise UnknownNameError.among("field", name, fields)
+    told = [config.temperatures.get(name, config.temperature) for name in fields]
+    return [Sampler(config.model_copy(update={"temperature": temperature})) for temperature in told]
 
 
 class Sampler:
@@ -55,25 +81,29 @@ class Sampler:
     ) -> tuple[Int[np.ndarray, " b"], Bool[np.ndarray, " b"]]:
         """Values drawn, and which rows had no usable logit left and took the likeliest legal value instead.
 
-        `uniforms` lie in [0, 1); `recent` holds values of the tokens before, within the window. NaN counts as -inf.
+        `uniforms` lie in [0, 1); `recent` holds values of the tokens before, within the window, -1 where there is
+        none. NaN counts as -inf.
         """
         assert legal.any(axis=1).all(), "the mask must allow a value in each row"
         masked = mask(logits, legal)
         allowed = masked
         if self.config.repetition_penalty != 1:
             allowed = penalize_recent(allowed, recent, self.config.repetition_penalty)
-        allowed = finite(allowed)
+        if self.config.ngram and self.config.ngram_penalty != 1:
+            allowed = penalize_ngrams(allowed, recent, self.config.ngram, self.config.ngram_penalty)
+        possible = np.flatnonzero(legal.any(axis=0))  # often few: what costs is left to work on these
+        allowed = below_top(finite(allowed[:, possible]))
         for apply in self.filters:
             allowed = apply(allowed)
         lost = np.asarray(allowed.max(axis=1) == -np.inf)
         if lost.any():
-            bounded = np.where(legal, np.maximum(masked, np.finfo(np.float64).min), -np.inf)
+            bounded = np.where(legal, np.maximum(masked, _LOWEST), -np.inf)[:, possible]
             allowed = np.where(lost[:, None], likeliest(bounded), allowed)
-        return draw(allowed, uniforms), lost
+        return possible[draw(allowed, uniforms)], lost
 
 
 def build_filters(config: SamplingConfig) -> list[Filter]:
-    """The filters that `config` switches on, in the order they apply: temperature, top-k, top-p, min-p."""
+    """The filters that `config` switches on, in the order they apply: temperature, top-k, top-p, min-p, typical."""
     if config.temperature == 0:
         return [likeliest]
     filters: list[tuple[bool, Filter]] = [
@@ -81,6 +111,7 @@ def build_filters(config: SamplingConfig) -> list[Filter]:
         (config.top_k > 0, partial(keep_top_k, count=config.top_k)),
         (config.top_p < 1, partial(keep_top_p, mass=config.top_p)),
         (config.min_p > 0, partial(keep_min_p, ratio=config.min_p)),
+        (config.typical_p < 1, partial(keep_typical, mass=config.typical_p)),
     ]
     return [function for active, function in filters if active]
 
@@ -105,16 +136,30 @@ def penalize_recent(logits: Logits, recent: Int[np.ndarray, "b w"], penalty: flo
     The paper divides every logit, which would favour a repeat whose logit is negative; as everywhere since, negative
     ones are multiplied instead.
     """
-    seen = np.zeros(logits.shape, np.bool_)
+    seen = np.zeros((len(logits), logits.shape[1] + 1), np.bool_)  # the last is for what is absent, -1
     np.put_along_axis(seen, recent, True, axis=1)
     with np.errstate(over="ignore"):
-        return np.where(seen, np.where(logits > 0, logits / penalty, logits * penalty), logits)
+        return np.where(seen[:, :-1], np.where(logits > 0, logits / penalty, logits * penalty), logits)
+
+
+def penalize_ngrams(logits: Logits, recent: Int[np.ndarray, "b w"], length: int, penalty: float) -> Logits:
+    """Make values `penalty` times less likely that would complete a run of `length` values heard before."""
+    if recent.shape[1] < length:
+        return logits
+    runs = np.lib.stride_tricks.sliding_window_view(recent, length, axis=1)  # b n length
+    latest = recent[:, recent.shape[1] - length + 1 :]
+    repeats, runs_at = np.nonzero((runs[:, :, :-1] == latest[:, None]).all(axis=2))
+    lowered = logits.copy()
+    completing = np.zeros(logits.shape, np.bool_)
+    completing[repeats, runs[repeats, runs_at, -1]] = True
+    lowered[completing] -= math.log(penalty) if math.isfinite(penalty) else math.inf
+    return lowered
 
 
 def scale(logits: Logits, temperature: float) -> Logits:
-    """Divide by the temperature, the likeliest value shifted to 0 so that nothing overflows upwards."""
+    """Divide by the temperature; with the likeliest at 0 nothing overflows upwards."""
     with np.errstate(over="ignore"):
-        return _below_top(logits) / temperature
+        return logits / temperature
 
 
 def likeliest(logits: Logits) -> Logits:
@@ -134,38 +179,48 @@ def keep_top_k(logits: Logits, count: int) -> Logits:
 
 def keep_top_p(logits: Logits, mass: float) -> Logits:
     """Keep the smallest set of likeliest values whose probability reaches `mass`, always at least one."""
-    weights = np.exp(_below_top(logits))
-    needed = mass * weights.cumsum(axis=1)[:, -1]
-    size = weights.shape[1]
-    width = min(FIRST_LOOK, size)
-    while True:
-        largest = np.sort(-np.partition(-weights, width - 1, axis=1)[:, :width], axis=1)[:, ::-1]
-        reached = largest.cumsum(axis=1)
-        if width == size or (reached[:, -1] >= needed).all():
-            break
-        width = min(4 * width, size)
-    counts = np.minimum((reached < needed[:, None]).sum(axis=1) + 1, width)
-    threshold = np.take_along_axis(largest, counts[:, None] - 1, axis=1)[:, 0]
+    weights = np.exp(logits)
+    largest = np.sort(weights, axis=1)[:, ::-1]
+    reached = largest.cumsum(axis=1)
+    counts = np.minimum((reached < mass * reached[:, -1:]).sum(axis=1) + 1, weights.shape[1])
+    threshold = largest[np.arange(len(largest)), counts - 1]
     return np.where(_largest(weights, threshold, counts), logits, -np.inf)
 
 
 def keep_min_p(logits: Logits, ratio: float) -> Logits:
     """Keep values at least `ratio` times as likely as the likeliest."""
-    return np.where(_below_top(logits) >= np.log(ratio), logits, -np.inf)
+    return np.where(below_top(logits) >= np.log(ratio), logits, -np.inf)
+
+
+def keep_typical(logits: Logits, mass: float) -> Logits:
+    """Keep the values whose information lies nearest to the entropy, until they reach `mass`; at least one.
+
+    Meister, Pimentel, Wiher and Cotterell 2023, Locally typical sampling, eq. 10.
+    """
+    weights = np.exp(below_top(logits))
+    total = weights.cumsum(axis=1)[:, -1:]  # a running sum: values of weight 0 change no bit of it
+    share = weights / np.maximum(total, np.finfo(np.float64).tiny)
+    surprise = -np.log(share, out=np.full_like(share, -np.inf), where=share > 0)
+    possible = share > 0
+    entropy = (share * np.where(possible, surprise, 0)).cumsum(axis=1)[:, -1:]
+    order = np.argsort(np.where(possible, np.abs(surprise - entropy), np.inf), axis=1, kind="stable")
+    before = np.take_along_axis(share, order, axis=1).cumsum(axis=1)
+    kept = np.zeros(logits.shape, np.bool_)
+    np.put_along_axis(kept, order, np.pad(before[:, :-1], ((0, 0), (1, 0))) < mass, axis=1)
+    return np.where(kept & possible, logits, -np.inf)
 
 
 def draw(logits: Logits, uniforms: Float[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
     """One value a row, in proportion to exp(logits), by inverting the cumulative distribution in float64."""
-    cumulative = np.exp(_below_top(logits)).cumsum(axis=1)
+    cumulative = np.exp(below_top(logits)).cumsum(axis=1)
     total = cumulative[:, -1]
     target = np.minimum(uniforms * total, np.nextafter(total, 0))
     return np.asarray((cumulative <= target[:, None]).sum(axis=1))
 
 
-def _below_top(logits: Logits) -> Logits:
+def below_top(logits: Logits) -> Logits:
     """Logits shifted so that each row's largest is 0; a row of -inf stays as it is."""
-    top = logits.max(axis=1, keepdims=True)
-    return logits - np.where(top > -np.inf, top, 0.0)
+    return np.asarray(logits - np.maximum(logits.max(axis=1, keepdims=True), _LOWEST))
 
 
 def _largest(

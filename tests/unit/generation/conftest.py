@@ -99,22 +99,29 @@ class FakeRuntime:
     def __init__(self, sizes=(NOTE + NOTES,), context=1000, memory=4, bias=None):
         self.sizes, self.context, self.memory = sizes, context, memory
         self.bias = np.zeros(max(sizes)) if bias is None else bias
-        self.rows, self.feeds, self.asked = [[]], [], []
+        self.rows, self.feeds, self.asked = [], [], []
 
     @property
-    def length(self):
-        return len(self.rows[0])
+    def lengths(self):
+        return np.array([len(row) for row in self.rows], np.int64)
 
     def reset(self, batch):
         self.rows = [[] for _ in range(batch)]
         self.feeds.append("reset")
 
-    def feed(self, tokens):
-        assert len(tokens) == len(self.rows)
-        for row, new in zip(self.rows, tokens.tolist(), strict=True):
-            row.extend(new)
+    def feed(self, tokens, counts=None):
+        counts = [tokens.shape[1]] * len(tokens) if counts is None else counts
+        for row, new, count in zip(self.rows, tokens.tolist(), counts, strict=True):
+            row.extend(new[:count])
         self.feeds.append(tokens.shape[1])
-        assert self.length <= self.context
+        assert self.lengths.max() <= self.context
+
+    def rewind(self, lengths):
+        self.feeds.append("rewind")
+        self.rows = [row[:length] for row, length in zip(self.rows, lengths, strict=True)]
+
+    def select(self, pieces):
+        self.rows = [list(self.rows[piece]) for piece in pieces]
 
     def logits(self, field, chosen):
         self.asked.append(field)
@@ -122,6 +129,46 @@ class FakeRuntime:
         keys = [np.ravel(row[-self.memory :]).tolist() + list(c) for row, c in zip(self.rows, chosen, strict=True)]
         drawn = [np.random.default_rng([field, *key]).normal(0, 2, size) for key in keys]
         return (np.array(drawn) + self.bias[:size]).astype(np.float32)
+
+
+class NoteRuntime:
+    """Equally likely values, but bars that end soon; keeps what it was fed."""
+
+    def __init__(self, tokenizer, context=64):
+        self.sizes, self.context = tokenizer.vocabulary.sizes, context
+        self.rows, self.windows = [], []
+
+    @property
+    def lengths(self):
+        return np.array([len(rows) for rows in self.rows], np.int64)
+
+    def reset(self, batch):
+        self.rows = [[] for _ in range(batch)]
+
+    def feed(self, tokens, counts=None):
+        counts = [tokens.shape[1]] * len(tokens) if counts is None else counts
+        for rows, new, count in zip(self.rows, tokens.tolist(), counts, strict=True):
+            if not rows and count:
+                self.windows.append(np.array(new[:count]))
+            rows.extend(new[:count])
+        assert self.lengths.max() <= self.context
+
+    def rewind(self, lengths):
+        self.rows = [rows[:length] for rows, length in zip(self.rows, lengths, strict=True)]
+
+    def select(self, pieces):
+        self.rows = [list(self.rows[piece]) for piece in pieces]
+
+    def logits(self, field, chosen):
+        logits = np.zeros((len(self.rows), self.sizes[field]), np.float32)
+        if field == 0:
+            logits[:, 0] = 3.0
+        return logits
+
+
+@pytest.fixture
+def note_runtime():
+    return NoteRuntime
 
 
 @pytest.fixture

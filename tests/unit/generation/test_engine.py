@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from aurl.data.tokenizers import NoteTokenizer, NoteTokenizerConfig
-from aurl.generation.engine import Engine, Runtime, state_after
+from aurl.generation.engine import Engine, Runtime
 from aurl.generation.generator import GenerationConfig, generate
 from aurl.generation.sampling import SamplingConfig
 from aurl.music.score import Notes, Score, Track
-from aurl.utils.errors import GenerationError
+from aurl.utils.errors import ConfigError, GenerationError, UnknownNameError
 
 START, END, PAD, TICK, NOTE = range(5)
 SIZE = 10
@@ -20,19 +20,23 @@ PLAIN = SamplingConfig()
 
 def write(runtime, tokenizer, *, steps, seeds=(0,), prompt=None, sampling=PLAIN, may_end=False):
     start = tokenizer.vocabulary.start[None].astype(np.int64)
-    engine = Engine(
-        runtime, tokenizer, sampling, prompt=start if prompt is None else prompt, seeds=seeds, capacity=steps
-    )
+    given = start if prompt is None else prompt
+    engine = Engine(runtime, tokenizer, sampling, prompts=[given] * len(seeds), seeds=seeds)
     for _ in range(steps):
         if engine.alive.any():
             engine.step(np.full(len(seeds), may_end))
     return engine
 
 
+def written(engine, piece=0):
+    """The rows of one piece."""
+    return engine.tokens[piece, : engine.lengths[piece]]
+
+
 class ScriptedRuntime:
     """The logits it was given, over and over, for every row."""
 
-    context, length = 10_000, 0
+    context, lengths = 10_000, np.zeros(2, np.int64)
 
     def __init__(self, script):
         self.script, self.at = script, 0
@@ -40,8 +44,12 @@ class ScriptedRuntime:
     def reset(self, batch):
         self.batch = batch
 
-    def feed(self, tokens):
+    def feed(self, tokens, counts=None):
         self.at += 1
+
+    def rewind(self, lengths): ...
+
+    def select(self, pieces): ...
 
     def logits(self, field, chosen):
         return np.repeat(self.script[self.at % len(self.script)][None], self.batch, axis=0)
@@ -69,14 +77,14 @@ def test_a_sliding_window_is_unnoticed_by_a_model_with_a_short_memory(toy, fake_
 def test_a_full_context_is_replaced_by_its_last_half(toy, fake_runtime):
     runtime = fake_runtime(context=8)
     write(runtime, toy, steps=14)
-    assert runtime.feeds == ["reset", *[1] * 8, "reset", 4, 1, 1, 1, 1, "reset", 4]
+    assert runtime.feeds == ["reset", *[1] * 8, "rewind", 4, 1, 1, 1, 1, "rewind", 4]
 
 
 def test_a_prompt_longer_than_the_context_is_read_from_its_end(toy, fake_runtime):
     prompt = np.array([[START], *[[TICK], [NOTE]] * 20])
     runtime = fake_runtime(context=8)
     slid = write(runtime, toy, steps=20, prompt=prompt)
-    assert runtime.feeds[:3] == ["reset", "reset", 4]
+    assert runtime.feeds[:3] == ["reset", "rewind", 4]
     assert np.array_equal(slid.tokens, write(fake_runtime(), toy, steps=20, prompt=prompt).tokens)
 
 
@@ -86,7 +94,7 @@ def test_a_piece_is_the_same_alone_and_in_any_batch(toy, fake_runtime):
     assert len(set(together.lengths.tolist())) > 1
     for seed in range(5):
         alone = write(fake_runtime(), toy, steps=60, seeds=(seed,), sampling=sampling, may_end=True)
-        assert np.array_equal(alone.tokens[0], together.tokens[seed])
+        assert np.array_equal(written(alone), written(together, seed))
 
 
 def test_the_end_comes_only_where_it_may(toy, biased):
@@ -113,9 +121,11 @@ def test_the_end_is_allowed_where_nothing_else_is(toy, fake_runtime):
 def test_fields_are_chosen_in_turn_and_forced_ones_cost_no_logits(pair, fake_runtime):
     runtime = fake_runtime(sizes=(5, 6))
     engine = write(runtime, pair, steps=6, seeds=(3, 4), prompt=np.zeros((1, 2), np.int64))
-    assert (engine.tokens[:, 1::2, 0] == 3).all()
-    assert (engine.tokens[:, 1::2, 1] >= 1).all()
-    assert (engine.tokens[:, 2::2] == [4, 0]).all()
+    for tokens in (written(engine, 0), written(engine, 1)):
+        assert len(tokens) == 7
+        assert (tokens[1::2, 0] == 3).all()
+        assert (tokens[1::2, 1] >= 1).all()
+        assert (tokens[2::2] == [4, 0]).all()
     assert runtime.asked == [1, 1, 1]
 
 
@@ -147,13 +157,13 @@ def test_the_repetition_penalty_looks_back_no_further_than_its_window(toy):
     script = np.zeros((1, SIZE), np.float32)
     script[0, NOTE : NOTE + 3] = [4.0, 3.0, 2.0]
     near = SamplingConfig(temperature=0, repetition_penalty=10.0, repetition_window=2)
-    notes = write(ScriptedRuntime(script), toy, steps=6, sampling=near).tokens[0, 1:, 0] - NOTE
+    notes = written(write(ScriptedRuntime(script), toy, steps=6, sampling=near))[1:, 0] - NOTE
     assert notes.tolist() == [0, 1, 2, 0, 1, 2]
 
 
 def test_an_illegal_prompt_goes_on_from_the_state_of_its_last_token(toy, fake_runtime):
     prompt = np.array([[PAD], [NOTE], [NOTE], [START], [NOTE + 1]])
-    assert state_after(toy.grammar, prompt) == NOTE + 1
+    assert write(fake_runtime(), toy, steps=0, prompt=prompt).states.tolist() == [NOTE + 1]
     engine = write(fake_runtime(), toy, steps=5, prompt=prompt)
     assert engine.tokens[0, 5, 0] != NOTE + 1
 
@@ -166,49 +176,28 @@ def test_a_new_window_begins_with_what_is_in_force(toy, fake_runtime):
     runtime = fake_runtime(context=8)
     write(runtime, Declaring(), steps=9)
     assert runtime.rows[0][0] == [START]
-    assert runtime.feeds[-2:] == ["reset", 4]
+    assert runtime.feeds[-2:] == ["rewind", 4]
 
 
-class NoteRuntime:
-    """Equally likely values; counts what it is asked."""
-
-    context = 64
-
-    def __init__(self, tokenizer):
-        self.sizes, self.length, self.windows = tokenizer.vocabulary.sizes, 0, []
-
-    def reset(self, batch):
-        self.batch, self.length = batch, 0
-
-    def feed(self, tokens):
-        if not self.length:
-            self.windows.append(tokens)
-        self.length += tokens.shape[1]
-
-    def logits(self, field, chosen):
-        logits = np.zeros((self.batch, self.sizes[field]), np.float32)
-        if field == 0:
-            logits[:, 0] = 3.0
-        return logits
-
-
-def test_rows_of_notes_are_legal_and_keep_their_prefix_in_sight():
+def test_rows_of_notes_are_legal_and_keep_their_prefix_in_sight(note_runtime):
     tokenizer = NoteTokenizer()
-    runtime = NoteRuntime(tokenizer)
+    runtime = note_runtime(tokenizer)
     engine = write(runtime, tokenizer, steps=150, seeds=(0, 1))
     for row, length in zip(engine.tokens, engine.lengths, strict=True):
         assert tokenizer.grammar.first_illegal(row[:length]) is None
-    later = runtime.windows[-1]
-    programs = [set(found) for found in (later[0, :, 2].tolist(), engine.tokens[0, :60, 2].tolist())]
+    assert len(runtime.windows) > 4
+    later, first = runtime.windows[-2], runtime.windows[0]
+    assert (later[0] != first[0]).any()
+    programs = [set(found) for found in (later[:, 2].tolist(), engine.tokens[0, :60, 2].tolist())]
     names = tokenizer.vocabulary.fields[2].tokens
     declared = [{value for value in found if names[value].startswith("program")} for found in programs]
     assert declared[0] == declared[1]
 
 
-def test_a_piece_of_notes_has_exactly_the_bars_asked_for():
+def test_a_piece_of_notes_has_exactly_the_bars_asked_for(note_runtime):
     tokenizer = NoteTokenizer()
     config = GenerationConfig(bars=3, variations=2)
-    for piece in generate(NoteRuntime(tokenizer), tokenizer, config):
+    for piece in generate(note_runtime(tokenizer), tokenizer, config):
         assert piece.stopped_by == "length"
         names = tokenizer.vocabulary.fields[2].tokens
         assert [names[value] for value in piece.tokens[:, 2]].count("bar") == 4  # the last closes the third
@@ -216,19 +205,19 @@ def test_a_piece_of_notes_has_exactly_the_bars_asked_for():
 
 
 @pytest.mark.parametrize("clock", ["metrical", "performed"])
-def test_an_end_that_is_the_only_row_of_its_kind_waits_for_the_length_too(clock):
+def test_an_end_that_is_the_only_row_of_its_kind_waits_for_the_length_too(note_runtime, clock):
     tokenizer = NoteTokenizer(NoteTokenizerConfig.parse({"clock": clock}))
-    for piece in generate(NoteRuntime(tokenizer), tokenizer, GenerationConfig(seconds=30, variations=2)):
+    for piece in generate(note_runtime(tokenizer), tokenizer, GenerationConfig(seconds=30, variations=2)):
         assert tokenizer.clock(piece.tokens).seconds[-1] >= 30
         assert piece.score.duration_seconds <= 33.01
 
 
 @pytest.mark.parametrize("length", [{"bars": 2}, {"seconds": 4}])
-def test_a_prompt_whose_last_note_fills_the_length_is_refused(length):
+def test_a_prompt_whose_last_note_fills_the_length_is_refused(note_runtime, length):
     tokenizer = NoteTokenizer()
     with pytest.raises(GenerationError, match="as long as"):
-        generate(NoteRuntime(tokenizer), tokenizer, GenerationConfig(**length), prompt=halves(4))
-    (piece,) = generate(NoteRuntime(tokenizer), tokenizer, GenerationConfig(**length), prompt=halves(3))
+        generate(note_runtime(tokenizer), tokenizer, GenerationConfig(**length), prompt=halves(4))
+    (piece,) = generate(note_runtime(tokenizer), tokenizer, GenerationConfig(**length), prompt=halves(3))
     assert piece.score.notes.onset[:3].tolist() == [0, 960, 1920]
 
 
@@ -236,3 +225,88 @@ def halves(count):
     """So many notes of half a bar of 4/4, a second each."""
     same = np.ones(count, np.int64)
     return Score(notes=Notes(960 * np.arange(count), 960 * same, 60 * same, 66 * same, 0 * same), tracks=(Track(),))
+
+
+@pytest.mark.parametrize("context", [9, 1000])
+def test_pieces_that_begin_differently_are_each_as_if_alone(toy, fake_runtime, context):
+    prompts = [np.array([[START], *[[TICK], [NOTE + n]] * count]) for n, count in enumerate((0, 7, 2))]
+    sampling = SamplingConfig(repetition_penalty=1.3, ngram=2, repetition_window=20)
+
+    def go_on(numbers):
+        runtime = fake_runtime(context=context)
+        engine = Engine(runtime, toy, sampling, prompts=[prompts[n] for n in numbers], seeds=numbers)
+        for _ in range(40):
+            engine.step(np.zeros(len(numbers), np.bool_))
+        return engine
+
+    together = go_on([0, 1, 2])
+    for piece in range(3):
+        assert np.array_equal(written(go_on([piece])), written(together, piece))
+        assert np.array_equal(written(together, piece)[: len(prompts[piece])], prompts[piece])
+
+
+def test_a_selected_piece_goes_on_as_a_copy(toy, fake_runtime):
+    engine = write(fake_runtime(), toy, steps=10, seeds=(0, 1, 2))
+    before = [written(engine, piece).copy() for piece in range(3)]
+    engine.select(np.array([2, 2, 0]))
+    assert all(np.array_equal(written(engine, new), before[old]) for new, old in enumerate((2, 2, 0)))
+    engine.step(np.zeros(3, np.bool_))
+    for piece in range(3):
+        assert toy.grammar.first_illegal(written(engine, piece)) is None
+        assert engine.runtime.rows[piece] == written(engine, piece)[:-1].tolist()
+
+
+def told_to_play(note_runtime, tokenizer, control):
+    """A runtime that leans to the highest pitches as far as `control` is told among the rows it holds."""
+
+    class Told(note_runtime):
+        def logits(self, field, chosen):
+            logits = super().logits(field, chosen)
+            if field == 2:
+                is_told = [any(row[2] == control for row in rows) for rows in self.rows]
+                first = tokenizer.layout.first["pitch"]
+                logits[is_told, first + 64 : first + 128] += 1.0
+            return logits
+
+    return Told(tokenizer, context=400)
+
+
+def test_guidance_makes_more_of_the_controls(note_runtime):
+    tokenizer = NoteTokenizer(NoteTokenizerConfig(styles=("High",)))
+    layout = tokenizer.layout
+    shares = []
+    for guidance in (0.0, 1.0, 4.0):
+        runtime = told_to_play(note_runtime, tokenizer, layout.first["style"] + 1)
+        config = GenerationConfig.parse(
+            {"bars": 30, "guidance": guidance, "conditions": {"style": "High", "instruments": ["piano"]}}
+        )
+        (piece,) = generate(runtime, tokenizer, config)
+        assert len(runtime.rows) == (1 if guidance == 1 else 2)
+        shares.append((piece.score.notes.pitch >= 64).mean())
+        if guidance != 1:
+            told, untold = (np.array(rows) for rows in runtime.rows)
+            assert np.array_equal(tokenizer.unconditional(told), untold)
+            assert (told != untold).any()
+    assert shares[0] < shares[1] < shares[2]
+    assert shares[2] > 0.9
+
+
+def test_guidance_needs_controls(toy, fake_runtime):
+    with pytest.raises(ConfigError, match="no controls to guide by"):
+        generate(fake_runtime(), toy, GenerationConfig(seconds=5, guidance=2))
+
+
+def test_a_temperature_of_a_field_that_there_is_not_is_refused(toy, fake_runtime):
+    with pytest.raises(UnknownNameError, match="'when'"):
+        write(fake_runtime(), toy, steps=1, sampling=SamplingConfig(temperatures={"when": 1.0}))
+
+
+def test_a_field_with_temperature_zero_does_not_depend_on_the_seed(pair, fake_runtime):
+    def pitches(**temperatures):
+        sampling = SamplingConfig(temperatures=temperatures)
+        start = np.zeros((1, 2), np.int64)
+        engine = write(fake_runtime(sizes=(5, 6)), pair, steps=20, seeds=(0, 1), prompt=start, sampling=sampling)
+        return [written(engine, piece)[:, 1].tolist() for piece in range(2)]
+
+    assert len({tuple(each) for each in pitches()}) == 2
+    assert len({tuple(each) for each in pitches(pitch=0)}) == 1

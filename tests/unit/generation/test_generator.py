@@ -88,14 +88,14 @@ def test_the_prompt_is_the_head_of_every_piece(toy, fake_runtime, melody):
 
 
 def test_an_opening_has_a_start_and_no_end(toy, melody):
-    assert toy.opening(None, None).tolist() == [[START]]
-    assert toy.opening(melody, None)[0, 0] == START
-    assert (toy.opening(melody, None) != END).all()
+    assert toy.opening(None).tolist() == [[START]]
+    assert toy.opening(melody)[0, 0] == START
+    assert (toy.opening(melody) != END).all()
 
 
 def test_a_tokenizer_that_writes_no_end_loses_nothing(toy, melody):
     toy.encode = lambda score: np.array([[START], [NOTE], [TICK]], np.uint16)
-    assert toy.opening(melody, None).tolist() == [[START], [NOTE], [TICK]]
+    assert toy.opening(melody).tolist() == [[START], [NOTE], [TICK]]
 
 
 @pytest.mark.parametrize("length", [{"seconds": 10.0}, {"seconds": 12.0}, {"bars": 6}])

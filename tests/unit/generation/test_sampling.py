@@ -9,15 +9,19 @@ from hypothesis.extra.numpy import arrays
 from aurl.generation.sampling import (
     Sampler,
     SamplingConfig,
+    below_top,
     build_filters,
+    build_samplers,
     draw,
     keep_min_p,
     keep_top_k,
     keep_top_p,
+    keep_typical,
+    penalize_ngrams,
     penalize_recent,
     scale,
 )
-from aurl.utils.errors import ConfigError
+from aurl.utils.errors import ConfigError, UnknownNameError
 
 NOTHING_RECENT = np.zeros((1, 0), np.int64)
 
@@ -96,13 +100,13 @@ def full_sort_top_p(logits: np.ndarray, mass: float) -> np.ndarray:
 
 
 @given(st.integers(1, 400), st.floats(0.01, 0.999), st.integers(0, 10_000), st.sampled_from([0.01, 1.0, 5.0]))
-def test_top_p_over_a_partial_sort_equals_a_full_sort(size, mass, seed, spread):
+def test_top_p_is_its_definition(size, mass, seed, spread):
     logits = np.random.default_rng(seed).normal(0, spread, (1, size)).astype(np.float32)
     ours, plain = set(kept(keep_top_p(logits, mass))), set(full_sort_top_p(logits, mass))
     assert len(ours ^ plain) <= 1  # sums in another order may round across the boundary
 
 
-def test_top_p_widens_its_look_without_changing_the_rows_beside_it():
+def test_top_p_keeps_of_each_row_what_it_would_keep_alone():
     flat, peaked = np.zeros((1, 774), np.float32), row(*np.arange(1, 775) ** 3.0)
     both = keep_top_p(np.concatenate([flat, peaked]), 0.9)
     assert (both[0] > -np.inf).sum() == 697
@@ -127,7 +131,7 @@ def test_a_penalty_makes_the_sampler_avoid_what_it_just_chose():
 
 def test_only_active_filters_are_built():
     assert build_filters(SamplingConfig()) == []
-    assert len(build_filters(SamplingConfig(temperature=0.9, top_k=5, top_p=0.9, min_p=0.1))) == 4
+    assert len(build_filters(SamplingConfig(temperature=0.9, top_k=5, top_p=0.9, min_p=0.1, typical_p=0.9))) == 5
     assert len(build_filters(SamplingConfig(temperature=0, top_k=5, top_p=0.9, min_p=0.1))) == 1
 
 
@@ -157,6 +161,9 @@ configs = st.builds(
     top_k=st.sampled_from([0, 1, 3, 10_000]),
     top_p=st.sampled_from([0.0, 1e-9, 0.5, 0.95, 1.0]),
     min_p=st.sampled_from([0.0, 0.05, 1.0]),
+    typical_p=st.sampled_from([1e-9, 0.5, 1.0]),
+    ngram=st.sampled_from([0, 1, 2, 9]),
+    ngram_penalty=st.sampled_from([1.0, 4.0, float("inf")]),
     repetition_penalty=st.sampled_from([1e-300, 0.5, 1.0, 1.3, 1e300]),
 )
 
@@ -180,15 +187,68 @@ def test_any_logits_give_a_legal_value_and_each_row_is_independent(config, logit
 
 def test_extreme_temperatures_approach_their_limits():
     logits = row(0.1, 0.6, 0.3)
-    assert kept(np.where(scale(logits, 1e-9) > -700, 0.0, -np.inf)) == [1]
+    assert kept(np.where(scale(below_top(logits), 1e-9) > -700, 0.0, -np.inf)) == [1]
     assert chi_square(sample(SamplingConfig(temperature=1e6), logits, 9_000), np.full(3, 1 / 3)) < 13.8
 
 
 @pytest.mark.parametrize(
     "wrong",
     [{"temperature": -0.1}, {"temperature": float("inf")}, {"top_k": -1}, {"top_p": 1.5}, {"min_p": -1},
+     {"typical_p": 0}, {"ngram": -1}, {"ngram_penalty": 0.5}, {"temperatures": {"what": -1}},
      {"repetition_penalty": 0}, {"repetition_window": 0}, {"top_q": 1}],
 )  # fmt: skip
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(ConfigError):
         SamplingConfig.parse(wrong)
+
+
+def test_typical_keeps_what_surprises_as_much_as_expected():
+    """Surprises 0.69, 1.39, 2.08, 2.08 nats around an entropy of 1.21: the second value is the most typical."""
+    logits = row(0.5, 0.25, 0.125, 0.125)
+    assert kept(keep_typical(logits, 0.2)) == [1]
+    assert kept(keep_typical(logits, 0.3)) == [0, 1]
+    assert kept(keep_typical(logits, 1.0)) == [0, 1, 2, 3]
+    assert kept(keep_typical(row(0, 0, 1), 0.5)) == [2]
+
+
+@given(st.integers(2, 60), st.floats(0.01, 1), st.integers(0, 10_000))
+def test_typical_keeps_its_mass_and_no_value_more_than_needed(size, mass, seed):
+    logits = np.random.default_rng(seed).normal(0, 2, (1, size))
+    share = np.exp(logits[0]) / np.exp(logits[0]).sum()
+    distance = np.abs(-np.log(share) + (share * np.log(share)).sum())
+    chosen = kept(keep_typical(logits, mass))
+    assert share[chosen].sum() >= mass - 1e-9
+    least_typical = max(chosen, key=lambda value: distance[value])
+    assert share[chosen].sum() - share[least_typical] < mass + 1e-9
+    assert distance[chosen].max() <= min((distance[n] for n in range(size) if n not in chosen), default=np.inf) + 1e-9
+
+
+def test_a_run_that_was_heard_is_made_less_likely_to_come_again():
+    logits, recent = np.zeros((2, 4)), np.array([[0, 1, 2, 0, 1], [0, 1, 2, 1, 0]])
+    lowered = penalize_ngrams(logits, recent, 3, 4.0)
+    assert lowered[0].tolist() == pytest.approx([0, 0, -np.log(4), 0])
+    assert lowered[1].tolist() == [0, 0, 0, 0]
+    assert kept(penalize_ngrams(logits, recent, 3, np.inf)) == [0, 1, 3]
+    assert penalize_ngrams(logits, recent[:, :2], 3, 4.0) is logits
+    assert penalize_ngrams(logits, recent, 1, 4.0)[1].tolist() == pytest.approx([-np.log(4)] * 3 + [0])
+
+
+def test_the_place_before_the_first_row_is_no_value():
+    absent = np.array([[-1, -1, -1, 2]])
+    assert penalize_recent(np.ones((1, 4)), absent, 2.0).tolist() == [[1, 1, 0.5, 1]]
+    assert np.array_equal(penalize_ngrams(np.ones((1, 4)), absent, 2, 4.0), np.ones((1, 4)))
+
+
+def test_forbidding_every_run_leaves_the_likeliest_and_says_so():
+    sampler = Sampler(SamplingConfig(ngram=1, ngram_penalty=float("inf")))
+    legal = np.array([[True, True, False]])
+    values, lost = sampler(np.array([[1.0, 2.0, 9.0]]), legal, np.zeros(1), np.array([[0, 1]]))
+    assert (values.tolist(), lost.tolist()) == ([1], [True])
+
+
+def test_a_field_may_have_a_temperature_of_its_own():
+    config = SamplingConfig(temperature=0.5, temperatures={"what": 0, "who": 2.0})
+    samplers = build_samplers(config, ["when", "who", "what"])
+    assert [sampler.config.temperature for sampler in samplers] == [0.5, 2.0, 0]
+    with pytest.raises(UnknownNameError, match="did you mean 'what'"):
+        build_samplers(SamplingConfig(temperatures={"waht": 1.0}), ["when", "who", "what"])

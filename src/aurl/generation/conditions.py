@@ -1,0 +1,221 @@
+"""What a piece is to be like, told before it is written: controls, metre, tempo, instruments, chords, sections.
+
+Only the `note` tokenizer can be told; bars, metres, chords and sections need its metrical clock. A model heeds what it
+was trained with: a style it knows by name, chords and sections if its corpus had them.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from aurl.data.tokenizers.note import NoteTokenizer
+from aurl.data.tokenizers.note_grid import chord_index, key_index, section_index
+from aurl.data.tokenizers.note_tasks import row_of
+from aurl.data.tokenizers.note_tokens import bar_count_class
+from aurl.data.tokenizers.note_vocabulary import (
+    DENSITIES,
+    DRUM_KIT,
+    FREE,
+    METRE_STEPS,
+    METRES,
+    POLYPHONIES,
+    SLOTS,
+    WHAT,
+    WHEN,
+    WHO,
+    NoteLayout,
+    is_within,
+    nearest_tempos,
+)
+from aurl.generation.plan import BarPlan, Plan, Rows
+from aurl.generation.progressions import Progression
+from aurl.music.score import Score
+from aurl.music.theory import parse_program
+from aurl.utils.config import Config
+from aurl.utils.errors import ConfigError, UnknownNameError
+
+USUAL_SECTION = 8
+_SECTION = re.compile(r"([A-Z])[:=]?(\d*)")
+
+
+class Conditions(Config):
+    """What a piece is to be like; what is not given is the model's choice."""
+
+    style: str | None = None
+    """A genre that the tokenizer knows by name."""
+    composer: str | None = None
+    """A composer that the tokenizer knows by name."""
+    key: str | None = None
+    """Like "D minor"; a control that the model heeds as far as it has learned to. The constraint `scale` is strict."""
+    metre: str | None = Field(None, pattern=r"\d{1,2}/\d{1,2}")
+    """Like "3/4"; held throughout."""
+    tempo: float | None = Field(None, ge=10, le=400)
+    """Quarter notes a minute at the beginning."""
+    density: float | None = Field(None, gt=0, le=100)
+    """Notes a quarter (a second on the performed clock), all tracks together."""
+    voices: float | None = Field(None, gt=0, le=100)
+    """Notes that sound at once, on average."""
+    instruments: tuple[str, ...] = Field((), max_length=SLOTS)
+    """The tracks: General MIDI names or parts of them, program numbers, "drums"."""
+    chords: str | None = None
+    """A progression ("Am F C G", Roman numerals with `key`) or a file with one; repeated to the end."""
+    sections: str | None = None
+    """The form, like "AABA", or with bars "A8 A8 B8 A8"; without them sections share the bars of the piece."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is told."""
+        return self == Conditions()
+
+
+def planned(conditions: Conditions, layout: NoteLayout, bars: int | None, most_bars: int) -> Plan:
+    """The plan of a piece of `bars` bars (`most_bars` at most where it is not known); raises ConfigError."""
+    if not layout.is_metrical and (conditions.metre or conditions.chords or conditions.sections):
+        raise ConfigError("performed time has no bars for metre, chords or sections", hint="use clock=metrical")
+    controls = control_rows(conditions, layout, bars)
+    metre = METRES.index(_metre(conditions.metre)) if conditions.metre else None
+    if metre is not None:
+        controls["metre"] = row_of("metre", metre, layout)
+    if conditions.tempo is not None:
+        microseconds = np.array([round(60e6 / conditions.tempo)], np.int32)
+        controls["tempo"] = row_of("tempo", int(nearest_tempos(microseconds)[0]), layout)
+    given = _labels(conditions, layout, bars, most_bars, metre)
+    opening = row_of("bar" if layout.is_metrical else "start", 0, layout)
+    programs = program_rows(conditions.instruments, layout)
+    fixed = [kind for kind, is_given in (("metre", metre is not None), ("program", programs is not None)) if is_given]
+    return Plan(
+        prefix=controls,
+        programs=programs,
+        bars={bar: BarPlan(opening, tuple(rows)) for bar, rows in given.items()},
+        masks=masks(layout, labels=not given, fixed=fixed),
+    )
+
+
+def opened(
+    conditions: Conditions, tokenizer: NoteTokenizer, prompt: Score | None, bars: int | None, most_bars: int
+) -> tuple[Rows, Plan]:
+    """What a piece begins with, and its plan; raises ConfigError for what a prompt tells itself."""
+    plan, head = planned(conditions, tokenizer.layout, bars, most_bars), tokenizer.opening(prompt)
+    if prompt is None:
+        return head, plan
+    told = {"metre": conditions.metre, "tempo": conditions.tempo, "instruments": conditions.instruments}
+    for name, value in told.items():
+        if value:
+            hint = "leave it out; a rewrite adds instruments to a piece"
+            raise ConfigError(f"the prompt has its own {name}", found=value, hint=hint)
+    free = {kind: row_of(kind, 0, tokenizer.layout) for kind in tokenizer.layout.controls if kind == "bars"}
+    return _told(head, {**free, **plan.prefix}, tokenizer.layout), plan
+
+
+def _told(head: Rows, controls: Mapping[str, Rows], layout: NoteLayout) -> Rows:
+    """The rows with these controls in place of theirs."""
+    changed = head.copy()
+    for kind, row in controls.items():
+        changed[(head[:, WHEN] == 0) & is_within(head[:, WHAT], *layout.span(kind))] = row
+    return changed
+
+
+def masks(layout: NoteLayout, *, labels: bool, fixed: Sequence[str]) -> dict[int, NDArray[np.bool_]]:
+    """What the model may choose: `labels` (chords, keys, sections, tempos) in the music, no kind that is `fixed`."""
+    found: dict[int, NDArray[np.bool_]] = {}
+    if not labels:
+        found[WHO] = np.arange(SLOTS + 1) > 0
+    if fixed:
+        found[WHAT] = np.ones(layout.size, np.bool_)
+        for kind in fixed:
+            found[WHAT][slice(*layout.span(kind))] = False
+    return found
+
+
+def control_rows(conditions: Conditions, layout: NoteLayout, bars: int | None) -> dict[str, Rows]:
+    """The row of each control that is given."""
+    values: dict[str, int] = {}
+    for kind, name in (("style", conditions.style), ("composer", conditions.composer)):
+        if name is not None:
+            values[kind] = _named(kind, name, layout)
+    if conditions.key is not None:
+        index = key_index(conditions.key)
+        if index is None:
+            raise ConfigError("not a key", found=repr(conditions.key), hint='write it like "F# minor" or "Bb major"')
+        values["key"] = index + 1
+    if conditions.density is not None:
+        values["density"] = bisect_right(DENSITIES, conditions.density) + 1
+    if conditions.voices is not None:
+        values["polyphony"] = min(max(round(conditions.voices), 1), len(POLYPHONIES))
+    if bars is not None and layout.is_metrical:
+        values["bars"] = bar_count_class(bars)
+    return {kind: row_of(kind, value, layout) for kind, value in values.items()}
+
+
+def program_rows(instruments: tuple[str, ...], layout: NoteLayout) -> Rows | None:
+    """The rows that declare these tracks; None without any."""
+    programs = [DRUM_KIT if name.strip().lower() in {"drums", "drum"} else parse_program(name) for name in instruments]
+    return np.concatenate([row_of("program", program, layout) for program in programs]) if programs else None
+
+
+def _named(kind: str, name: str, layout: NoteLayout) -> int:
+    known = {known.lower(): index for index, known in enumerate(layout.names(kind))}
+    if name.lower() not in known or name == FREE:
+        if len(known) == 1:
+            hint = f"train with tokenizer.{kind}s=[...] and a corpus that tells them"
+            raise ConfigError(f"this model was told of no {kind}", found=repr(name), hint=hint)
+        raise UnknownNameError.among(kind, name, layout.names(kind)[1:])
+    return known[name.lower()]
+
+
+def _metre(text: str) -> tuple[int, int]:
+    numerator, denominator = map(int, text.split("/"))
+    if (numerator, denominator) not in METRES:
+        raise ConfigError(
+            "not a metre that tokens can tell", found=text, hint="up to eight quarters, over 2, 4, 8 or 16"
+        )
+    return numerator, denominator
+
+
+def _labels(
+    conditions: Conditions, layout: NoteLayout, bars: int | None, most_bars: int, metre: int | None
+) -> dict[int, list[Rows]]:
+    """The section and chord rows of each bar that has any, in order."""
+    found: dict[int, list[Rows]] = {}
+    if conditions.sections is not None:
+        for bar, name in _form(conditions.sections, bars):
+            found.setdefault(bar, []).append(_timed("section", section_index(name) or 0, 0, layout))
+    if conditions.chords is not None:
+        steps = int(METRE_STEPS[METRES.index((4, 4)) if metre is None else metre])
+        for change in Progression.read(conditions.chords, conditions.key).changes(bars or most_bars, steps):
+            index = chord_index(change.chord.symbol)
+            assert index is not None, change.chord
+            found.setdefault(change.bar, []).append(_timed("chord", index, change.step, layout))
+    return found
+
+
+def _timed(kind: str, value: int, step: int, layout: NoteLayout) -> Rows:
+    row = row_of(kind, value, layout)
+    row[0, WHEN] = step + 1
+    return row
+
+
+def _form(text: str, bars: int | None) -> list[tuple[int, str]]:
+    """The first bar of each section of a form, and its letter."""
+    squeezed = re.sub(r"[\s,|-]+", "", text.upper())
+    parts = _SECTION.findall(squeezed)
+    if not parts or "".join(name + length for name, length in parts) != re.sub("[:=]", "", squeezed):
+        raise ConfigError("not a form", found=repr(text), hint='write it like "AABA" or "A8 A8 B8 A8"')
+    untold = sum(not length for _, length in parts)
+    told = sum(int(length) for _, length in parts if length)
+    share = (bars - told) / untold if bars is not None and untold else float(USUAL_SECTION)
+    if share < 1:
+        raise ConfigError(
+            f"{bars} bars are too few for the form {text}", found=f"{told} bars told, {untold} sections more"
+        )
+    found, bar = [], 0.0
+    for name, length in parts:
+        found.append((round(bar), name))
+        bar += int(length) if length else share
+    return found

@@ -1,0 +1,54 @@
+"""Constraints: what a piece that is being written must keep to, or should."""
+
+from aurl.generation.constraints.base import (
+    CONSTRAINTS,
+    Constraint,
+    Constraints,
+    Law,
+    Lean,
+    Rule,
+    RuleConfig,
+    note_layout,
+)
+from aurl.generation.constraints.cadence import Cadence, CadenceConfig
+from aurl.generation.constraints.pitches import Chords, ChordsConfig, Range, RangeConfig, Scale, ScaleConfig
+from aurl.generation.constraints.times import Density, DensityConfig, NoRepeat, NoRepeatConfig, Rhythm, RhythmConfig
+from aurl.generation.constraints.voices import (
+    Instruments,
+    InstrumentsConfig,
+    Parallels,
+    ParallelsConfig,
+    Polyphony,
+    PolyphonyConfig,
+)
+
+__all__ = [
+    "CONSTRAINTS",
+    "Cadence",
+    "CadenceConfig",
+    "Chords",
+    "ChordsConfig",
+    "Constraint",
+    "Constraints",
+    "Density",
+    "DensityConfig",
+    "Instruments",
+    "InstrumentsConfig",
+    "Law",
+    "Lean",
+    "NoRepeat",
+    "NoRepeatConfig",
+    "Parallels",
+    "ParallelsConfig",
+    "Polyphony",
+    "PolyphonyConfig",
+    "Range",
+    "RangeConfig",
+    "Rhythm",
+    "RhythmConfig",
+    "Rule",
+    "RuleConfig",
+    "Scale",
+    "ScaleConfig",
+    "note_layout",
+]
