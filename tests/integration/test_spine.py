@@ -54,7 +54,7 @@ def test_tags_and_notes_are_kept_with_the_model(aurl: Any, short: list[str], tmp
 
 def test_a_piece_is_heard_and_seen(aurl: Any, run: Path, tmp_path: Path) -> None:
     out = tmp_path / "music" / "new.mid"
-    assert aurl("generate", "-m", run, "-o", out, "--seconds", 12, "--wav", "--png", "-q") == 0
+    assert aurl("generate", "-m", run, "-o", out, "--seconds", 12, "--also", "wav,png", "-q") == 0
     score = read_midi(out)
     assert len(score.notes)
     assert score.duration_seconds <= 13.3

@@ -13,6 +13,8 @@ from aurl.cli import (
     config,
     demo,
     download,
+    engrave,
+    export,
     generate,
     info,
     pianoroll,
@@ -39,6 +41,7 @@ for command in (
     info.info,
     train.train,
     generate.generate,
+    export.export,
     demo.demo,
     repair.repair,
     pianoroll.pianoroll,
@@ -47,6 +50,7 @@ for command in (
     study.study,
     report.report,
     transform.transform,
+    engrave.engrave,
 ):
     app.command()(command)
 app.add_typer(cache.app, name="cache")

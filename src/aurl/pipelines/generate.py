@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
-from aurl.data.tokenizers import TOKENIZERS, Tokenizer
 from aurl.generation.export import Format, export
-from aurl.generation.generator import GeneratedPiece, GenerationConfig, Progress, generate
-from aurl.generation.runtimes.torch_runtime import TorchRuntime
-from aurl.models.pretrained import load_model
-from aurl.music.audio import Synthesizer, require_synthesizer
-from aurl.music.io import read_music
-from aurl.music.score import Score
-from aurl.utils.config import merge
-from aurl.utils.errors import ConfigError
+from aurl.generation.generator import GeneratedPiece, Progress
+from aurl.generation.runtimes.opening import RuntimeFormat
+from aurl.models.config import DeviceName
+from aurl.models.onnx_graph import GraphFormat
+from aurl.music.audio import Synthesizer, require_ogg, require_synthesizer
+from aurl.music.engraving import require_engraver
+from aurl.pipelines.model import Model, Piece
+from aurl.utils.errors import ConfigError, UnknownNameError
 from aurl.utils.files import make_folder
 from aurl.utils.progress import progress_bar
 
-NOT_MIDI = {".midi", ".wav", ".png", ".mp3", ".ogg", ".flac", ".xml", ".musicxml", ".json", ".yaml", ".py"}
+NOT_MIDI = {
+    ".midi", ".wav", ".png", ".mp3", ".ogg", ".flac", ".xml", ".musicxml", ".mxl", ".svg", ".pdf", ".html", ".json",
+    ".yaml", ".py",
+}  # fmt: skip
 """Endings of names that are meant as files of another kind, not as folders."""
+
+
+FORMS = ("torch", *get_args(GraphFormat))
 
 
 @dataclass(frozen=True)
@@ -31,23 +36,34 @@ class Output:
     """Where pieces are written, and in which forms besides MIDI."""
 
     path: Path
-    wav: bool = False
-    png: bool = False
+    also: tuple[str, ...] = ()
     soundfont: Path | None = None
     fluidsynth: bool = False
 
     def prepare(self) -> None:
         """Make the folder, and raise now what would otherwise stop the writing after all the work."""
+        for form in self.also:
+            require("format", form, get_args(Format))
         if self.path.suffix.lower() in NOT_MIDI and not self.path.is_dir():
             raise ConfigError(
                 f"the output {self.path} is neither a .mid file nor a folder",
-                hint="--out piece.mid writes one piece; --wav and --png add files beside it",
+                hint="--out piece.mid writes one piece; --also wav,png adds files beside it",
             )
-        if (self.soundfont or self.fluidsynth) and not self.wav:
-            raise ConfigError("there is no sound to render", hint="add --wav")
-        if self.wav:
+        is_heard = {"wav", "ogg"} & set(self.also)
+        if (self.soundfont or self.fluidsynth) and not is_heard:
+            raise ConfigError("there is no sound to render", hint="add --also wav")
+        if is_heard:
             require_synthesizer(self.soundfont, self.synthesizer)
+        if "ogg" in self.also:
+            require_ogg()
+        for form in {"svg", "pdf"} & set(self.also):
+            require_engraver(f".{form}")
         make_folder(self.stem(0, 1).parent)
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        """The formats of all files, MIDI first."""
+        return ("mid", *(cast(Format, form) for form in self.also if form != "mid"))
 
     @property
     def synthesizer(self) -> Synthesizer:
@@ -66,60 +82,60 @@ def generate_pieces(
     output: Output,
     *,
     prompt: Path | None = None,
-    overrides: Mapping[str, Any] | None = None,
+    rewrite: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    form: str | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Generate by the settings saved with `model`, `overrides` winning; returns where the pieces are and what they are.
+    """Generate by the settings saved with `model`, `settings` winning; returns where the pieces are and what they are.
 
     Raises CheckpointError for the model, MidiError for the prompt, ConfigError and GenerationError for the request.
     """
     began = time.perf_counter()
+    require("device", device, get_args(DeviceName))
+    if form is not None:
+        require("form", form, FORMS)
     output.prepare()
-    given = read_music(prompt)[0] if prompt is not None else None
-    network, experiment = load_model(model)
-    tokenizer = TOKENIZERS.build(TOKENIZERS.parse(experiment["tokenizer"]))
-    config = request(experiment.get("generation", {}), overrides or {})
-    pieces = run_request(TorchRuntime(network), tokenizer, config, prompt=given, quiet=quiet)
-    files = [write_piece(piece, output.stem(index, len(pieces)), output) for index, piece in enumerate(pieces)]
-    told = [facts(piece, has_prompt=given is not None) for piece in pieces]
-    return {
-        "pieces": {", ".join(map(str, paths)): each for each, paths in zip(told, files, strict=True)},
-        "seconds_taken": time.perf_counter() - began,
-    }
-
-
-def request(saved: Mapping[str, Any], overrides: Mapping[str, Any]) -> GenerationConfig:
-    """The saved settings with `overrides` merged in; a length among them replaces the saved one, whatever its unit."""
-    lengths = {"seconds", "bars"}
-    kept = {k: v for k, v in saved.items() if not (k in lengths and lengths & overrides.keys())}
-    return GenerationConfig.parse(merge(kept, overrides))
-
-
-def run_request(
-    runtime: TorchRuntime, tokenizer: Tokenizer, config: GenerationConfig, *, prompt: Score | None, quiet: bool
-) -> list[GeneratedPiece]:
-    """Generate with a progress bar that counts the music written."""
-    wanted = config.seconds or config.bars
+    loaded = Model.load(model, device=cast(DeviceName, device), form=cast(RuntimeFormat | None, form))
+    config = loaded.request(settings or {})
+    wanted = None if rewrite else config.seconds or config.bars
     unit = "bars" if config.bars else "seconds of music"
     with progress_bar("generating", total=math.ceil(wanted) if wanted else None, unit=unit, quiet=quiet) as bar:
 
         def show(progress: Progress) -> None:
             bar.update(int(progress.done), tokens_per_second=progress.tokens_per_second)
 
-        return generate(runtime, tokenizer, config, prompt=prompt, on_progress=show)
+        pieces = loaded.write(settings or {}, prompt=prompt, rewrite=rewrite, on_progress=show)
+    files = [write_piece(piece, output.stem(index, len(pieces)), output) for index, piece in enumerate(pieces)]
+    told = [facts(piece.generated, has_prompt=prompt is not None) for piece in pieces]
+    return {
+        "pieces": {", ".join(map(str, paths)): each for each, paths in zip(told, files, strict=True)},
+        "seconds_taken": time.perf_counter() - began,
+    }
 
 
-def write_piece(piece: GeneratedPiece, stem: Path, output: Output) -> list[Path]:
+def require(what: str, name: str, known: Iterable[str]) -> None:
+    """Raise UnknownNameError unless `name` is known."""
+    if name not in known:
+        raise UnknownNameError.among(what, name, known)
+
+
+def write_piece(piece: Piece, stem: Path, output: Output) -> list[Path]:
     """Write one piece in the forms asked for; returns the files."""
-    formats: list[Format] = ["mid"]
-    formats += ["wav"] if output.wav else []
-    formats += ["png"] if output.png else []
-    return export(piece, stem, formats, soundfont=output.soundfont, synthesizer=output.synthesizer)
+    return export(
+        piece.generated,
+        stem,
+        output.formats,
+        soundfont=output.soundfont,
+        synthesizer=output.synthesizer,
+        provenance=piece.provenance,
+    )
 
 
 def facts(piece: GeneratedPiece, *, has_prompt: bool) -> dict[str, Any]:
     """What a user wants to know of a piece at a glance."""
-    return {
+    told = {
         "seed": piece.seed,
         "prompt_tokens": piece.prompt_tokens - 1 if has_prompt else 0,  # the start token is nobody's prompt
         "seconds": piece.score.duration_seconds,
@@ -128,3 +144,5 @@ def facts(piece: GeneratedPiece, *, has_prompt: bool) -> dict[str, Any]:
         "stopped_by": piece.stopped_by,
         "fallbacks": piece.fallbacks,
     }
+    broken = {name: count for name, count in piece.dropped.items() if count}
+    return {**told, "constraints_dropped": broken} if broken else told

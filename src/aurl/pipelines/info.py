@@ -15,6 +15,8 @@ from aurl.data.store import Corpus
 from aurl.data.tokenizers import EventTokenizer, EventTokenizerConfig
 from aurl.evaluation.metrics import describe
 from aurl.evaluation.metrics.basic import pitch_class_seconds
+from aurl.models.exported import exported_format
+from aurl.models.folders import bits_per_note, find_model, read_experiment, weight_count
 from aurl.music.io import FORMAT_NAMES, HEAD, SUFFIXES, read_music, sniff
 from aurl.music.score import Score, TextKind
 from aurl.music.theory import PROGRAM_NAMES, estimate_key, key_name
@@ -110,13 +112,6 @@ def describe_corpus(corpus: Corpus) -> dict[str, Any]:
 
 def describe_model(path: Path) -> dict[str, Any]:
     """Size, shape, training and validation of the best checkpoint of a run, of a checkpoint or of a model."""
-    from aurl.models.pretrained import (  # torch is imported here only
-        bits_per_note,
-        find_model,
-        read_experiment,
-        weight_count,
-    )
-
     folder = find_model(path)
     experiment = read_experiment(folder)
     score = bits_per_note(folder)
@@ -125,7 +120,7 @@ def describe_model(path: Path) -> dict[str, Any]:
         "name": experiment.get("name", ""),
         "tags": experiment.get("tags", []),
         "notes": experiment.get("notes", ""),
-        "parameters": weight_count(folder),
+        **({"exported_as": form} if (form := exported_format(folder)) else {"parameters": weight_count(folder)}),
         "validation_bits_per_note": score if math.isfinite(score) else "not measured",
         "model": experiment["model"],
         "tokenizer": experiment["tokenizer"],

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from aurl.data.tokenizers import EventTokenizer
-from aurl.models.music_model import MusicModel, MusicModelConfig
+from aurl.models.config import MusicModelConfig
+from aurl.models.music_model import MusicModel
 from aurl.pipelines.experiment import ExperimentConfig
 from aurl.utils.config import load_config, save_config
 from aurl.utils.errors import ConfigError

@@ -7,7 +7,7 @@ import pytest
 
 from aurl.data.corpus import PrepareConfig
 from aurl.data.store import Corpus
-from aurl.models.pretrained import find_model, read_experiment
+from aurl.models.folders import find_model, read_experiment
 from aurl.pipelines.experiment import ExperimentConfig
 from aurl.pipelines.prepare import prepare_corpus
 from aurl.pipelines.train import train_model
