@@ -19,6 +19,7 @@ def generate(
     prompt: Annotated[Path | None, typer.Option(help="File of music to continue, or to rewrite.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Length of the piece in seconds.")] = None,
     bars: Annotated[int | None, typer.Option(min=1, help="Length of the piece in bars.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Stop after so many new rows in any case.")] = None,
     variations: Annotated[int | None, typer.Option("-n", min=1, help="How many pieces.")] = None,
     best_of: Annotated[int | None, typer.Option(min=1, help="Write so many of each, keep the best.")] = None,
     beams: Annotated[int | None, typer.Option(min=1, help="Search for the likeliest piece; slow.")] = None,
@@ -78,7 +79,8 @@ def generate(
     from aurl.pipelines.generate import Output, generate_pieces
 
     settings = {
-        "seconds": seconds, "bars": bars, "variations": variations, "best_of": best_of, "beams": beams, "seed": seed,
+        "seconds": seconds, "bars": bars, "max_tokens": max_tokens,
+        "variations": variations, "best_of": best_of, "beams": beams, "seed": seed,
         "style": style, "composer": composer, "key": key, "metre": metre, "tempo": tempo, "density": density,
         "voices": voices, "instruments": _listed(instruments), "chords": chords, "sections": sections,
         "guidance": guidance, "polyphony": polyphony, "longest_note": longest_note, "temperature": temperature,

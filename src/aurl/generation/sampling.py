@@ -71,6 +71,11 @@ class Sampler:
     def __init__(self, config: SamplingConfig) -> None:
         self.config = config
         self.filters = build_filters(config)
+        self.mass = 1.0
+        """The `top_p` that is left to the draw, which needs the same weights, where it is the last filter."""
+        if self.filters and getattr(self.filters[-1], "func", None) is keep_top_p:
+            self.mass = config.top_p
+            self.filters.pop()
 
     def __call__(
         self,
@@ -84,22 +89,29 @@ class Sampler:
         `uniforms` lie in [0, 1); `recent` holds values of the tokens before, within the window, -1 where there is
         none. NaN counts as -inf.
         """
-        assert legal.any(axis=1).all(), "the mask must allow a value in each row"
-        masked = mask(logits, legal)
-        allowed = masked
-        if self.config.repetition_penalty != 1:
-            allowed = penalize_recent(allowed, recent, self.config.repetition_penalty)
-        if self.config.ngram and self.config.ngram_penalty != 1:
-            allowed = penalize_ngrams(allowed, recent, self.config.ngram, self.config.ngram_penalty)
-        possible = np.flatnonzero(legal.any(axis=0))  # often few: what costs is left to work on these
-        allowed = below_top(finite(allowed[:, possible]))
+        possible = np.flatnonzero(legal.any(axis=0))  # often few: what costs works on these
+        masked = mask(logits.take(possible, axis=1), legal.take(possible, axis=1))
+        allowed = self._penalized(mask(logits, legal), recent)[:, possible] if self.config.window else masked
+        allowed = below_top(finite(allowed))
         for apply in self.filters:
             allowed = apply(allowed)
-        lost = np.asarray(allowed.max(axis=1) == -np.inf)
+        weights = np.exp(allowed)
+        if self.mass < 1:
+            weights *= nucleus(weights, self.mass)
+        cumulative = weights.cumsum(axis=1)
+        lost = ~(cumulative[:, -1] > 0)
         if lost.any():
-            bounded = np.where(legal, np.maximum(masked, _LOWEST), -np.inf)[:, possible]
-            allowed = np.where(lost[:, None], likeliest(bounded), allowed)
-        return possible[draw(allowed, uniforms)], lost
+            bounded = np.where(legal[:, possible], np.maximum(masked, _LOWEST), -np.inf)
+            first = (likeliest(bounded) > -np.inf).cumsum(axis=1, dtype=np.float64)
+            cumulative = np.where(lost[:, None], first, cumulative)
+        return possible[_inverted(cumulative, uniforms)], lost
+
+    def _penalized(self, logits: Logits, recent: Int[np.ndarray, "b w"]) -> Logits:
+        if self.config.repetition_penalty != 1:
+            logits = penalize_recent(logits, recent, self.config.repetition_penalty)
+        if self.config.ngram and self.config.ngram_penalty != 1:
+            logits = penalize_ngrams(logits, recent, self.config.ngram, self.config.ngram_penalty)
+        return logits
 
 
 def build_filters(config: SamplingConfig) -> list[Filter]:
@@ -179,12 +191,17 @@ def keep_top_k(logits: Logits, count: int) -> Logits:
 
 def keep_top_p(logits: Logits, mass: float) -> Logits:
     """Keep the smallest set of likeliest values whose probability reaches `mass`, always at least one."""
-    weights = np.exp(logits)
+    return np.where(nucleus(np.exp(logits), mass), logits, -np.inf)
+
+
+def nucleus(weights: Float[np.ndarray, "b v"], mass: float) -> Bool[np.ndarray, "b v"]:
+    """The smallest set of the largest weights of each row that reaches `mass` of all of them, at least one."""
     largest = np.sort(weights, axis=1)[:, ::-1]
     reached = largest.cumsum(axis=1)
     counts = np.minimum((reached < mass * reached[:, -1:]).sum(axis=1) + 1, weights.shape[1])
     threshold = largest[np.arange(len(largest)), counts - 1]
-    return np.where(_largest(weights, threshold, counts), logits, -np.inf)
+    kept = weights >= threshold[:, None]
+    return kept if np.count_nonzero(kept) == counts.sum() else _largest(weights, threshold, counts)
 
 
 def keep_min_p(logits: Logits, ratio: float) -> Logits:
@@ -212,7 +229,11 @@ def keep_typical(logits: Logits, mass: float) -> Logits:
 
 def draw(logits: Logits, uniforms: Float[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
     """One value a row, in proportion to exp(logits), by inverting the cumulative distribution in float64."""
-    cumulative = np.exp(below_top(logits)).cumsum(axis=1)
+    return _inverted(np.exp(below_top(logits)).cumsum(axis=1), uniforms)
+
+
+def _inverted(cumulative: Float[np.ndarray, "b v"], uniforms: Float[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
+    """The first value of each row at which the running sum exceeds that share of the whole."""
     total = cumulative[:, -1]
     target = np.minimum(uniforms * total, np.nextafter(total, 0))
     return np.asarray((cumulative <= target[:, None]).sum(axis=1))

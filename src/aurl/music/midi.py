@@ -120,6 +120,8 @@ def _with_text_event(data: bytes, text: bytes) -> bytes:
         size = bytes([count & 0x7F | 0x80 * bool(size)]) + size
         count >>= 7
     event = b"\0\xff\x01" + size + text
+    if b"MTrk" not in data:  # of a score that holds nothing
+        data = data[:10] + b"\0\1" + data[12:] + b"MTrk\0\0\0\4\0\xff\x2f\0"
     start = data.index(b"MTrk") + 8
     length = int.from_bytes(data[start - 4 : start], "big") + len(event)
     return data[: start - 4] + length.to_bytes(4, "big") + event + data[start:]

@@ -122,11 +122,11 @@ def require(what: str, name: str, known: Iterable[str]) -> None:
 
 
 def write_piece(piece: Piece, stem: Path, output: Output) -> list[Path]:
-    """Write one piece in the forms asked for; returns the files."""
+    """Write one piece in the forms asked for, one without notes as MIDI alone; returns the files."""
     return export(
         piece.generated,
         stem,
-        output.formats,
+        output.formats if len(piece.score.notes) else ("mid",),
         soundfont=output.soundfont,
         synthesizer=output.synthesizer,
         provenance=piece.provenance,

@@ -1,0 +1,142 @@
+"""What `aurl.load` gives: every task by its name, pieces that save, play and show themselves."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import aurl
+from aurl.data.tokenizers import NoteTokenizer
+from aurl.music.midi import midi_bytes, read_midi
+from aurl.music.score import Notes, Score, Track
+from aurl.pipelines import model as models
+from aurl.pipelines.model import Model, Piece
+from aurl.utils.errors import AurlError, CheckpointError
+
+NAMES = NoteTokenizer().vocabulary.fields[2].tokens
+
+
+class Even:
+    """A runtime that finds all values equally likely, but for leaving a bar sooner."""
+
+    context = 4096
+
+    def __init__(self) -> None:
+        self.sizes, self._lengths = NoteTokenizer().vocabulary.sizes, np.zeros(0, np.int64)
+
+    @property
+    def lengths(self) -> Any:
+        return self._lengths
+
+    def reset(self, batch: int) -> None:
+        self._lengths = np.zeros(batch, np.int64)
+
+    def feed(self, tokens: Any, counts: Any = None) -> None:
+        self._lengths = self._lengths + (tokens.shape[1] if counts is None else counts)
+
+    def rewind(self, lengths: Any) -> None:
+        self._lengths = np.minimum(self._lengths, lengths)
+
+    def select(self, pieces: Any) -> None:
+        self._lengths = self._lengths[pieces]
+
+    def logits(self, field: int, chosen: Any) -> Any:
+        logits = np.zeros((len(self._lengths), self.sizes[field]), np.float32)
+        if field == 0:
+            logits[:, 0] = 4.0
+        return logits
+
+
+@pytest.fixture
+def model() -> Model:
+    tasks = {"infill": 0.2, "tracks": 0.2, "free": 0.2}
+    reference = {"note_density": [1.0, 2.0, 3.0]}
+    return Model(
+        Even(), {"name": "even", "tokenizer": {"name": "note"}, "data": {"tasks": tasks}, "reference": reference}
+    )
+
+
+@pytest.fixture
+def song() -> Score:
+    """Two tracks, eight bars of half notes."""
+    onset = np.repeat(np.arange(16) * 960, 2)
+    same = np.ones(32, np.int64)
+    notes = Notes(onset, 900 * same, 60 + np.arange(32) % 7, 64 * same, np.arange(32) % 2)
+    return Score(notes=notes, tracks=(Track(40, name="Melody"), Track(42)))
+
+
+def locked(before: Score, after: Score, bars: tuple[int, int], tracks: list[int]) -> bool:
+    def rest(score: Score) -> Notes:
+        notes, (first, stop) = score.notes, (1920 * bars[0], 1920 * bars[1])
+        inside = (notes.onset >= first) & (notes.onset < stop) & np.isin(notes.track, tracks)
+        return notes.take(~inside)
+
+    return rest(before) == rest(after)
+
+
+def test_a_piece_is_what_was_asked_for(model: Model) -> None:
+    piece = model.generate(bars=3, key="D minor", instruments=["violin", "drums"], seed=4)
+    told = [NAMES[value] for value in piece.tokens[:, 2]]
+    assert told.count("bar") == 4  # the last closes the third
+    assert "key:D minor" in told
+    assert [name for name in told if name.startswith("program")] == ["program:Violin", "program:Drums"]
+    assert piece.seed == 4
+
+
+def test_the_tasks_leave_the_rest_as_it_was(model: Model, song: Score) -> None:
+    assert locked(song, model.infill(song, "3-4").score, (2, 4), [0, 1])
+    assert locked(song, model.replace(song, [2]).score, (0, 8), [1])
+    accompanied = model.accompany(song, ["piano"]).score
+    assert locked(song, accompanied, (0, 8), [2])
+    assert [track.program for track in accompanied.tracks] == [40, 42, 0]
+    assert model.harmonise(song).score.notes == song.notes
+
+
+def test_music_may_be_a_file_and_is_continued(model: Model, song: Score, tmp_path: Path) -> None:
+    (tmp_path / "song.mid").write_bytes(midi_bytes(song))
+    piece = model.continue_(str(tmp_path / "song.mid"), bars=10)
+    assert NoteTokenizer().canonical(song)[0].notes.onset.tolist() == piece.score.notes.onset[:32].tolist()
+
+
+def test_the_best_of_several_is_the_one_most_like_the_music_learned(model: Model) -> None:
+    best = model.generate(bars=4, best_of=6, seed=0)
+    every = [model.generate(bars=4, seed=seed) for seed in range(6)]
+    distance = [
+        abs(len(p.score.notes) / max(p.score.duration_seconds, 1e-9) - 2) if len(p.score.notes) else 99 for p in every
+    ]
+    assert best.seed == int(np.argmin(distance))
+
+
+def test_a_piece_is_saved_by_suffix_with_what_made_it(model: Model, tmp_path: Path) -> None:
+    piece = model.generate(bars=2, temperature=0.5, seed=1)
+    midi, page = piece.save(tmp_path / "a.mid", tmp_path / "a.html")
+    assert read_midi(midi).notes == piece.score.notes
+    assert b"model even" in midi.read_bytes()
+    assert b'"temperature": 0.5' in midi.read_bytes()
+    assert page.read_text().startswith("<!doctype html>")
+    with pytest.raises(AurlError, match="format"):
+        piece.save(tmp_path / "a.doc")
+
+
+def test_a_notebook_shows_a_roll_that_plays(model: Model) -> None:
+    shown = model.generate(bars=1)._repr_html_()
+    assert shown.startswith("<iframe srcdoc=")
+    assert "<script" not in shown  # it is quoted
+
+
+def test_a_piece_is_played_by_the_first_player_there_is(song: Score, monkeypatch: pytest.MonkeyPatch) -> None:
+    generated = models.GeneratedPiece(song, np.zeros((1, 5), np.int64), 1, 0, "end", 0, {}, 0.0)
+    played: list[list[str]] = []
+    monkeypatch.setattr(models.shutil, "which", lambda name: name if name == "aplay" else None)
+    monkeypatch.setattr(models.subprocess, "run", lambda command, check: played.append(command))
+    Piece(generated).play()
+    assert played[0][:2] == ["aplay", "-q"]
+    monkeypatch.setattr(models.shutil, "which", lambda name: None)
+    with pytest.raises(AurlError, match="no program"):
+        Piece(generated).play()
+
+
+def test_load_refuses_what_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no model"):
+        aurl.load(tmp_path)
