@@ -19,6 +19,7 @@ from aurl.data.tokenizers.note_grid import chord_index, key_index, section_index
 from aurl.data.tokenizers.note_tasks import row_of
 from aurl.data.tokenizers.note_tokens import bar_count_class
 from aurl.data.tokenizers.note_vocabulary import (
+    COMMON_METRE,
     DENSITIES,
     DRUM_KIT,
     FREE,
@@ -74,21 +75,27 @@ class Conditions(Config):
         return self == Conditions()
 
 
-def planned(conditions: Conditions, layout: NoteLayout, bars: int | None, most_bars: int) -> Plan:
-    """The plan of a piece of `bars` bars (`most_bars` at most where it is not known); raises ConfigError."""
+def planned(
+    conditions: Conditions, layout: NoteLayout, bars: int | None, most_bars: int, metre: int | None = None
+) -> Plan:
+    """The plan of a piece of `bars` bars (`most_bars` at most where it is not known); raises ConfigError.
+
+    `metre` is the one that a prompt ends in. A chart has its places in one metre, 4/4 if none is given.
+    """
     if not layout.is_metrical and (conditions.metre or conditions.chords or conditions.sections):
         raise ConfigError("performed time has no bars for metre, chords or sections", hint="use clock=metrical")
     controls = control_rows(conditions, layout, bars)
-    metre = METRES.index(_metre(conditions.metre)) if conditions.metre else None
-    if metre is not None:
+    is_held = conditions.metre is not None or conditions.chords is not None
+    if metre is None and is_held:
+        metre = METRES.index(_metre(conditions.metre or "4/4"))
         controls["metre"] = row_of("metre", metre, layout)
     if conditions.tempo is not None:
         microseconds = np.array([round(60e6 / conditions.tempo)], np.int32)
         controls["tempo"] = row_of("tempo", int(nearest_tempos(microseconds)[0]), layout)
-    given = _labels(conditions, layout, bars, most_bars, metre)
+    given = _labels(conditions, layout, bars, most_bars, COMMON_METRE if metre is None else metre)
     opening = row_of("bar" if layout.is_metrical else "start", 0, layout)
     programs = program_rows(conditions.instruments, layout)
-    fixed = [kind for kind, is_given in (("metre", metre is not None), ("program", programs is not None)) if is_given]
+    fixed = [kind for kind, is_given in (("metre", is_held), ("program", programs is not None)) if is_given]
     return Plan(
         prefix=controls,
         programs=programs,
@@ -101,16 +108,18 @@ def opened(
     conditions: Conditions, tokenizer: NoteTokenizer, prompt: Score | None, bars: int | None, most_bars: int
 ) -> tuple[Rows, Plan]:
     """What a piece begins with, and its plan; raises ConfigError for what a prompt tells itself."""
-    plan, head = planned(conditions, tokenizer.layout, bars, most_bars), tokenizer.opening(prompt)
+    layout, head = tokenizer.layout, tokenizer.opening(prompt)
     if prompt is None:
-        return head, plan
+        return head, planned(conditions, layout, bars, most_bars)
     told = {"metre": conditions.metre, "tempo": conditions.tempo, "instruments": conditions.instruments}
     for name, value in told.items():
         if value:
             hint = "leave it out; a rewrite adds instruments to a piece"
             raise ConfigError(f"the prompt has its own {name}", found=value, hint=hint)
-    free = {kind: row_of(kind, 0, tokenizer.layout) for kind in tokenizer.layout.controls if kind == "bars"}
-    return _told(head, {**free, **plan.prefix}, tokenizer.layout), plan
+    metres = head[is_within(head[:, WHAT], *layout.span("metre")), WHAT] - layout.span("metre")[0]
+    plan = planned(conditions, layout, bars, most_bars, int(metres[-1]) if len(metres) else None)
+    free = {kind: row_of(kind, 0, layout) for kind in layout.controls if kind == "bars"}
+    return _told(head, {**free, **plan.prefix}, layout), plan
 
 
 def _told(head: Rows, controls: Mapping[str, Rows], layout: NoteLayout) -> Rows:
@@ -179,7 +188,7 @@ def _metre(text: str) -> tuple[int, int]:
 
 
 def _labels(
-    conditions: Conditions, layout: NoteLayout, bars: int | None, most_bars: int, metre: int | None
+    conditions: Conditions, layout: NoteLayout, bars: int | None, most_bars: int, metre: int
 ) -> dict[int, list[Rows]]:
     """The section and chord rows of each bar that has any, in order."""
     found: dict[int, list[Rows]] = {}
@@ -187,7 +196,7 @@ def _labels(
         for bar, name in _form(conditions.sections, bars):
             found.setdefault(bar, []).append(_timed("section", section_index(name) or 0, 0, layout))
     if conditions.chords is not None:
-        steps = int(METRE_STEPS[METRES.index((4, 4)) if metre is None else metre])
+        steps = int(METRE_STEPS[metre])
         for change in Progression.read(conditions.chords, conditions.key).changes(bars or most_bars, steps):
             index = chord_index(change.chord.symbol)
             assert index is not None, change.chord

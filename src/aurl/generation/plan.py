@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aurl.data.tokenizers.note_tasks import row_of
-from aurl.data.tokenizers.note_vocabulary import HOW_LONG, WHAT, WHEN, NoteLayout, is_within
+from aurl.data.tokenizers.note_tasks import LABELS, row_of
+from aurl.data.tokenizers.note_vocabulary import HOW_LONG, WHAT, WHEN, WHO, NoteLayout, is_within
 
 Rows = NDArray[np.int64]
 
@@ -56,6 +56,7 @@ class Cursor:
         self.plan, self.layout = plan, layout
         self._kinds = {kind: layout.span(kind) for kind in layout.prefix}
         self._bar = layout.span("bar")
+        self._has_labels = WHO in plan.masks
         self.is_over = False
         self.recalls = False
         """Whether a section that there was before has begun since this was last set to False."""
@@ -75,7 +76,8 @@ class Cursor:
 
     def settle(self, row: Rows) -> Rows:
         """The rows `[k, f]` that are written where the model chose `row` `[1, f]`."""
-        if row[0, WHEN] > 0:
+        is_timed = row[0, WHEN] > 0
+        if is_timed and (row[0, WHO] > LABELS or not self._has_labels):
             is_due = bool(self._given) and _place(row) >= _place(self._given[0])
             return self._noted(self._given.pop(0)) if is_due else row
         if self._given:
@@ -83,8 +85,8 @@ class Cursor:
             return np.concatenate([self._noted(given) for given in rest])
         if self._parts:
             return self._parts.pop(0)
-        if self.plan.stop is not None or is_within(row[:, WHAT], *self._bar).any():
-            return self._next_bar(row)
+        if self.plan.stop is not None or is_timed or is_within(row[:, WHAT], *self._bar).any():
+            return self._next_bar(row)  # a label where labels are given says that there is nothing else to say
         return self._settle_prefix(row) if self.bar < 0 else row
 
     def _noted(self, row: Rows) -> Rows:
