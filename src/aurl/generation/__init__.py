@@ -1,7 +1,6 @@
-"""Making music with a trained model: sampling, the engine, requests and files. Only `runtimes` imports torch."""
+"""Making music with a trained model: sampling, the engine, requests. Only `runtimes` imports torch."""
 
 from aurl.generation.engine import Engine, Runtime
-from aurl.generation.export import export
 from aurl.generation.generator import GeneratedPiece, GenerationConfig, Progress, generate
 from aurl.generation.sampling import SamplingConfig
 
@@ -12,6 +11,5 @@ __all__ = [
     "Progress",
     "Runtime",
     "SamplingConfig",
-    "export",
     "generate",
 ]

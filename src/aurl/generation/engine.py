@@ -112,13 +112,15 @@ class Engine:
     def _write(self, pieces: Int[np.ndarray, " r"], chosen: Int[np.ndarray, "r f"]) -> None:
         """Write the chosen rows, or what is given in their place; see which pieces are over."""
         if self.cursors:
-            for piece, row in zip(pieces.tolist(), chosen, strict=True):
-                self._append(piece, self.cursors[piece].settle(row[None]))
-                self.alive[piece] &= not self.cursors[piece].is_over
+            settled = [self.cursors[p].settle(row[None]) for p, row in zip(pieces.tolist(), chosen, strict=True)]
+            counts = np.array([len(rows) for rows in settled])
+            for at in range(counts.max(initial=0)):
+                self._append_row(pieces[counts > at], np.array([rows[at] for rows in settled if len(rows) > at]))
+            self.alive[pieces] = [not self.cursors[piece].is_over for piece in pieces.tolist()]
         else:
             self._append_row(pieces, chosen)
         last = self.tokens[pieces, self.lengths[pieces] - 1]
-        self.ended[pieces] = (last == self.end)[:, self.end_fields].all(axis=1)
+        self.ended[pieces] = np.logical_and.reduce(last[:, self.end_fields] == self.end[self.end_fields], axis=1)
         self.alive &= ~self.ended
 
     def select(self, pieces: Int[np.ndarray, " b"]) -> None:
@@ -143,9 +145,10 @@ class Engine:
         if ends.max() >= self.tokens.shape[1]:
             more = np.tile(self.pad, (len(self.tokens), self.tokens.shape[1], 1))
             self.tokens = np.concatenate([self.tokens, more], axis=1)
+        at = self._at(pieces)
         self.tokens[pieces, ends] = rows
-        self.lengths[pieces] += 1
-        self.states[pieces] = self.grammar.advance(self.states[pieces], rows)
+        self.lengths[at] += 1
+        self.states[at] = self.grammar.advance(self.states[at], rows)
         if self.constraints is not None:
             self.constraints.hear(pieces, rows)
 
@@ -159,38 +162,55 @@ class Engine:
             is_full[piece] |= cursor.recalls and self._slid[piece]
             cursor.recalls = False
         self._slid |= is_full
-        if is_full.any():
+        if np.count_nonzero(is_full):
             self.runtime.rewind(np.tile(np.where(is_full, 0, held), self._copies))
-        new = [self.tokens[piece, self._fed[piece] : self.lengths[piece]] for piece in range(batch)]
+            fed, counts = self._windows(is_full, context)
+        else:
+            at = self._fed[:, None] + np.arange(counts.max())
+            fed = self.tokens[np.arange(batch)[:, None], np.minimum(at, self.tokens.shape[1] - 1)]
+        if self._copies == 2:
+            fed, counts = np.concatenate([fed, self.tokenizer.unconditional(fed)]), np.tile(counts, 2)
+        self.runtime.feed(fed, counts)
+        self._fed = np.where(self.alive, self.lengths, self._fed)
+
+    def _windows(
+        self, is_full: Bool[np.ndarray, " b"], context: int
+    ) -> tuple[Int[np.ndarray, "b t f"], Int[np.ndarray, " b"]]:
+        """What each piece is fed, how many rows it is, where some begin a new window."""
+        new = [self.tokens[piece, self._fed[piece] : length] for piece, length in enumerate(self.lengths.tolist())]
         for piece in np.flatnonzero(is_full).tolist():
             length = int(self.lengths[piece])
             resumed = self.tokenizer.resumed(self.tokens[piece, :length], length - max(1, context // 2))
             new[piece] = resumed[-context:]
         counts = np.where(self.alive, [len(rows) for rows in new], 0)
-        fed = np.tile(self.pad, (batch, counts.max(), 1))
+        fed = np.tile(self.pad, (len(new), counts.max(), 1))
         for piece in np.flatnonzero(self.alive).tolist():
             fed[piece, : counts[piece]] = new[piece]
-        if self._copies == 2:
-            fed = np.concatenate([fed, self.tokenizer.unconditional(fed)])
-        self.runtime.feed(fed, np.tile(counts, self._copies))
-        self._fed[self.alive] = self.lengths[self.alive]
+        return fed, counts
 
     def _choose(self, pieces: Int[np.ndarray, " r"], may_end: Bool[np.ndarray, " r"]) -> Int[np.ndarray, "r f"]:
         """One row for each of `pieces`, field by field."""
-        fields = len(self.pad)
-        chosen = np.tile(self.pad, (len(self.tokens), 1))
-        uniforms = np.stack([self.generators[piece].random(fields) for piece in pieces])
-        for field in range(fields):
-            legal, bias = self._legal(pieces, field, chosen[pieces, :field], may_end)
-            is_open = legal.sum(axis=1) > 1
-            if not is_open.any():
-                chosen[pieces, field] = legal.argmax(axis=1)
+        fields, at = len(self.pad), self._at(pieces)
+        everyone = np.repeat(self.pad[None], len(self.tokens), axis=0)
+        chosen = everyone[at]
+        uniforms = np.array([self.generators[piece].random(fields) for piece in pieces.tolist()])
+        for field, draw in enumerate(self.samplers):
+            legal, bias = self._legal(pieces, field, chosen[:, :field], may_end)
+            if np.count_nonzero(legal) == len(legal):
+                chosen[:, field] = legal.argmax(axis=1)
                 continue
-            logits = self._logits(field, chosen[:, :field])[pieces] + (0 if bias is None else bias)
-            draw, recent = self.samplers[field], self._recent(pieces, field)
-            chosen[pieces, field], lost = draw(logits, legal, uniforms[:, field], recent)
-            self.fallbacks[pieces] += lost & is_open
-        return np.asarray(chosen[pieces])
+            everyone[at] = chosen
+            logits = self._logits(field, everyone[:, :field])[at]
+            if bias is not None:
+                logits = logits + bias
+            chosen[:, field], lost = draw(logits, legal, uniforms[:, field], self._recent(pieces, field))
+            if np.count_nonzero(lost):
+                self.fallbacks[pieces] += lost & (legal.sum(axis=1) > 1)
+        return np.asarray(chosen)
+
+    def _at(self, pieces: Int[np.ndarray, " r"]) -> slice | Int[np.ndarray, " r"]:
+        """How to index `pieces`, which ascend: all at once where all are meant."""
+        return slice(None) if len(pieces) == len(self.tokens) else pieces
 
     def _logits(self, field: int, chosen: Int[np.ndarray, "b i"]) -> Float[np.ndarray, "b v"]:
         """The runtime's logits, guided."""
@@ -210,26 +230,18 @@ class Engine:
 
         What leads to the end, where it may not come yet, is not allowed if anything else is.
         """
-        legal = self.grammar.masks(self.states[pieces], field, chosen)
+        states = self.states[self._at(pieces)]
+        legal = self.grammar.masks(states, field, chosen)
         if self.cursors and field in self.cursors[0].plan.masks:
             legal = _narrowed(legal, self.cursors[0].plan.masks[field])
-        if not may_end.all() and field <= self.end_fields[0]:
-            ending = np.flatnonzero(~may_end & legal[:, self.end[field]] & (chosen == self.end[:field]).all(axis=1))
-            if len(ending):
+        if field <= self.end_fields[0] and np.count_nonzero(may_end) < len(may_end):
+            stops = ~may_end & (self.grammar.must_end(states) | (field == self.end_fields[0]))
+            if np.count_nonzero(stops):
+                stops &= np.logical_and.reduce(chosen == self.end[:field], axis=1)
                 going_on = legal.copy()
-                going_on[ending[self._must_end(pieces[ending], field)], self.end[field]] = False
+                going_on[stops, self.end[field]] = False
                 legal = _narrowed(legal, going_on)
         return (legal, None) if self.constraints is None else self.constraints.apply(pieces, field, chosen, legal)
-
-    def _must_end(self, pieces: Int[np.ndarray, " r"], field: int) -> Bool[np.ndarray, " r"]:
-        """Which pieces, if all up to `field` is as in the end token, can do nothing else."""
-        must = np.ones(len(pieces), np.bool_)
-        for later in range(field + 1, int(self.end_fields[0]) + 1):
-            as_end = np.tile(self.end[:later], (len(pieces), 1))
-            others = self.grammar.masks(self.states[pieces], later, as_end)
-            others[:, self.end[later]] = False
-            must &= ~others.any(axis=1)
-        return np.asarray(must)
 
     def _recent(self, pieces: Int[np.ndarray, " r"], field: int) -> Int[np.ndarray, "r w"]:
         """The last values of `field` of each piece, oldest first, as many as penalties look at; -1 before the first."""
@@ -242,4 +254,5 @@ class Engine:
 def _narrowed(legal: Bool[np.ndarray, "r v"], allowed: Bool[np.ndarray, "..."]) -> Bool[np.ndarray, "r v"]:
     """`legal` where `allowed`, in rows that keep anything."""
     both = legal & allowed
-    return np.asarray(np.where(both.any(axis=1, keepdims=True), both, legal))
+    kept = np.logical_or.reduce(both, axis=1)
+    return both if np.count_nonzero(kept) == len(kept) else np.where(kept[:, None], both, legal)

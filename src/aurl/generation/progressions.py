@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 from aurl.data.tokenizers.note_vocabulary import STEPS_PER_QUARTER
 from aurl.music.chords import Chord
-from aurl.music.io import SUFFIXES, read_music, sniff
 from aurl.music.roman import LocalKey, roman_chord
 from aurl.music.score import Score
 from aurl.music.theory import parse_key
@@ -48,12 +47,7 @@ class Progression:
     def read(cls, source: str | Path, key: str | None = None) -> Progression:
         """The progression that a text says, or the file that it names; raises ConfigError, or MidiError for music."""
         path = _file(source)
-        if path is None:
-            return cls(_carried(_read_text(str(source), key)))
-        data = _content(path)
-        if sniff(data) or path.suffix.lower() in SUFFIXES:
-            return cls(_carried(_of_score(read_music(data, path.name)[0], path)))
-        return cls(_carried(_read_text(data.decode("utf-8", "replace"), key)))
+        return cls(_carried(_read_text(str(source), key) if path is None else _read_file(path, key)))
 
     def in_bar(self, bar: int, bar_steps: int) -> list[tuple[int, Chord]]:
         """The chords of a bar of so many steps, with the steps at which they begin."""
@@ -104,14 +98,19 @@ def _file(source: str | Path) -> Path | None:
     return None
 
 
-def _content(path: Path) -> bytes:
+def _read_file(path: Path, key: str | None) -> Bars:
+    from aurl.music.io import SUFFIXES, read_music, sniff
+
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"cannot read {path}", found=error.strerror) from None
-    if len(data) > LARGEST_SHEET and not sniff(data):
+    is_music = bool(sniff(data))
+    if len(data) > LARGEST_SHEET and not is_music:
         raise ConfigError(f"{path} is too large for a text with chords", found=f"{len(data)} bytes")
-    return data
+    if is_music or path.suffix.lower() in SUFFIXES:
+        return _of_score(read_music(data, path.name)[0], path)
+    return _read_text(data.decode("utf-8", "replace"), key)
 
 
 Bars = list[list[tuple[Fraction, Chord]]]

@@ -70,6 +70,7 @@ class Sampler:
 
     def __init__(self, config: SamplingConfig) -> None:
         self.config = config
+        self.window = config.window
         self.filters = build_filters(config)
         self.mass = 1.0
         """The `top_p` that is left to the draw, which needs the same weights, where it is the last filter."""
@@ -89,10 +90,10 @@ class Sampler:
         `uniforms` lie in [0, 1); `recent` holds values of the tokens before, within the window, -1 where there is
         none. NaN counts as -inf.
         """
-        possible = np.flatnonzero(legal.any(axis=0))  # often few: what costs works on these
+        (possible,) = np.logical_or.reduce(legal, axis=0).nonzero()  # often few: what costs works on these
         masked = mask(logits.take(possible, axis=1), legal.take(possible, axis=1))
-        allowed = self._penalized(mask(logits, legal), recent)[:, possible] if self.config.window else masked
-        allowed = below_top(finite(allowed))
+        allowed = self._penalized(mask(logits, legal), recent)[:, possible] if self.window else masked
+        allowed = below_top(allowed)
         for apply in self.filters:
             allowed = apply(allowed)
         weights = np.exp(allowed)
@@ -100,7 +101,7 @@ class Sampler:
             weights *= nucleus(weights, self.mass)
         cumulative = weights.cumsum(axis=1)
         lost = ~(cumulative[:, -1] > 0)
-        if lost.any():
+        if np.count_nonzero(lost):
             bounded = np.where(legal[:, possible], np.maximum(masked, _LOWEST), -np.inf)
             first = (likeliest(bounded) > -np.inf).cumsum(axis=1, dtype=np.float64)
             cumulative = np.where(lost[:, None], first, cumulative)
@@ -130,16 +131,7 @@ def build_filters(config: SamplingConfig) -> list[Filter]:
 
 def mask(logits: Logits, legal: Bool[np.ndarray, "b v"]) -> Logits:
     """Logits in float64, -inf where not legal or NaN."""
-    wide = logits.astype(np.float64)
-    return np.where(legal & (wide == wide), wide, -np.inf)  # noqa: PLR0124  NaN is not itself
-
-
-def finite(logits: Logits) -> Logits:
-    """In rows that hold +inf, keep those values alone, equally likely: the limit of the softmax."""
-    endless = logits == np.inf
-    if not endless.any():
-        return logits
-    return np.where(endless, 0.0, np.where(endless.any(axis=1, keepdims=True), -np.inf, logits))
+    return np.where(legal, np.fmax(logits.astype(np.float64), -np.inf), -np.inf)
 
 
 def penalize_recent(logits: Logits, recent: Int[np.ndarray, "b w"], penalty: float) -> Logits:
@@ -164,7 +156,7 @@ def penalize_ngrams(logits: Logits, recent: Int[np.ndarray, "b w"], length: int,
     lowered = logits.copy()
     completing = np.zeros(logits.shape, np.bool_)
     completing[repeats, runs[repeats, runs_at, -1]] = True
-    lowered[completing] -= math.log(penalty) if math.isfinite(penalty) else math.inf
+    lowered[completing] = lowered[completing] - math.log(penalty) if math.isfinite(penalty) else -math.inf
     return lowered
 
 
@@ -198,10 +190,11 @@ def nucleus(weights: Float[np.ndarray, "b v"], mass: float) -> Bool[np.ndarray, 
     """The smallest set of the largest weights of each row that reaches `mass` of all of them, at least one."""
     largest = np.sort(weights, axis=1)[:, ::-1]
     reached = largest.cumsum(axis=1)
-    counts = np.minimum((reached < mass * reached[:, -1:]).sum(axis=1) + 1, weights.shape[1])
-    threshold = largest[np.arange(len(largest)), counts - 1]
+    last = (reached >= mass * reached[:, -1:]).argmax(axis=1)
+    threshold = largest[np.arange(len(largest)), last]
     kept = weights >= threshold[:, None]
-    return kept if np.count_nonzero(kept) == counts.sum() else _largest(weights, threshold, counts)
+    is_exact = np.count_nonzero(kept) == np.add.reduce(last) + len(last)  # nothing is tied with the least that is kept
+    return kept if is_exact else _largest(weights, threshold, last + 1)
 
 
 def keep_min_p(logits: Logits, ratio: float) -> Logits:
@@ -236,12 +229,20 @@ def _inverted(cumulative: Float[np.ndarray, "b v"], uniforms: Float[np.ndarray, 
     """The first value of each row at which the running sum exceeds that share of the whole."""
     total = cumulative[:, -1]
     target = np.minimum(uniforms * total, np.nextafter(total, 0))
-    return np.asarray((cumulative <= target[:, None]).sum(axis=1))
+    return np.asarray((cumulative > target[:, None]).argmax(axis=1))
 
 
 def below_top(logits: Logits) -> Logits:
-    """Logits shifted so that each row's largest is 0; a row of -inf stays as it is."""
-    return np.asarray(logits - np.maximum(logits.max(axis=1, keepdims=True), _LOWEST))
+    """Logits shifted so that each row's largest is 0; a row of -inf stays as it is.
+
+    In rows that hold +inf those values alone are kept, equally likely: the limit of the softmax.
+    """
+    top = np.maximum.reduce(logits, axis=1, keepdims=True)
+    endless = top == np.inf
+    if np.count_nonzero(endless):
+        logits = np.where(endless, np.where(logits == np.inf, 0.0, -np.inf), logits)
+        top = np.where(endless, 0.0, top)
+    return np.asarray(logits - np.maximum(top, _LOWEST))
 
 
 def _largest(

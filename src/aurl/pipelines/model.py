@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import yaml
@@ -29,17 +29,17 @@ from aurl.data.tokenizers import TOKENIZERS, Tokenizer
 from aurl.evaluation.metrics import unlikeness
 from aurl.generation.conditions import Conditions
 from aurl.generation.engine import Runtime
-from aurl.generation.export import Format, export
 from aurl.generation.generator import GeneratedPiece, GenerationConfig, Progress, generate
 from aurl.generation.rewriting import Rewrite
 from aurl.generation.runtimes.opening import RuntimeFormat, open_runtime
 from aurl.generation.sampling import SamplingConfig
 from aurl.models.config import DeviceName
-from aurl.music.html_roll import html_roll
-from aurl.music.io import read_music
 from aurl.music.score import Score
 from aurl.utils.config import Config, merge
 from aurl.utils.errors import AurlError, ConfigError, GenerationError
+
+if TYPE_CHECKING:
+    from aurl.generation.export import Format
 
 Music = Score | Path | str
 """A score, or a file of any format that Aurl reads."""
@@ -73,9 +73,11 @@ class Piece:
 
     def save(self, *paths: Path | str) -> list[Path]:
         """Write a file for each path, in the format that its suffix says: .mid, .wav, .png, .html, .musicxml ..."""
+        from aurl.generation.export import export
+
         written = []
         for path in map(Path, paths):
-            form = cast(Format, path.suffix.removeprefix(".").lower())
+            form = cast("Format", path.suffix.removeprefix(".").lower())
             written += export(self.generated, path.with_suffix(""), [form], provenance=self.provenance)
         return written
 
@@ -93,6 +95,8 @@ class Piece:
 
     def _repr_html_(self) -> str:
         """A piano roll that plays, for notebooks."""
+        from aurl.music.html_roll import html_roll
+
         page = html.escape(html_roll(self.score, f"seed {self.seed}"), quote=True)
         return f'<iframe srcdoc="{page}" style="width: 100%; height: 480px; border: 0"></iframe>'
 
@@ -154,7 +158,7 @@ class Model:
         Raises ConfigError for settings, MidiError for `prompt`, GenerationError for what the model has not learned.
         """
         config = self.request(settings)
-        given = None if prompt is None else prompt if isinstance(prompt, Score) else read_music(Path(prompt))[0]
+        given = prompt if prompt is None or isinstance(prompt, Score) else _read(Path(prompt))
         asked = Rewrite.parse(dict(rewrite)) if rewrite else None
         self._check_trained(config, asked)
         reference = self.experiment.get("reference", {})
@@ -194,6 +198,12 @@ class Model:
                     found=f"data.tasks.{task} 0",
                     hint=f"train one with data.tasks.{task}=0.3",
                 )
+
+
+def _read(path: Path) -> Score:
+    from aurl.music.io import read_music
+
+    return read_music(path)[0]
 
 
 def constraint_of(told: Any) -> Any:

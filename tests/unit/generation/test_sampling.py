@@ -239,6 +239,11 @@ def test_the_place_before_the_first_row_is_no_value():
     assert np.array_equal(penalize_ngrams(np.ones((1, 4)), absent, 2, 4.0), np.ones((1, 4)))
 
 
+def test_what_is_forbidden_is_so_however_likely():
+    endless = np.array([[np.inf, 1.0]])
+    assert penalize_ngrams(endless, np.array([[0]]), 1, float("inf")).tolist() == [[-np.inf, 1.0]]
+
+
 def test_forbidding_every_run_leaves_the_likeliest_and_says_so():
     sampler = Sampler(SamplingConfig(ngram=1, ngram_penalty=float("inf")))
     legal = np.array([[True, True, False]])

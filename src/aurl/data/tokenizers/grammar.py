@@ -54,6 +54,10 @@ class Grammar(ABC):
     def advance(self, states: States, rows: NDArray[Any]) -> States:
         """The states after `rows` `[b, f]`; an illegal row leads where its kind leads, so nothing gets stuck."""
 
+    def must_end(self, states: States) -> Bools:
+        """Where the end is all that can come of a row that begins with the first field of the end token."""
+        return np.ones(len(states), np.bool_)
+
     def limited(self, limits: NoteLimits) -> Grammar:
         """This grammar within `limits`; raises ConfigError if its tokens do not tell when notes begin and end."""
         raise ConfigError("these tokens cannot be held to limits of notes", found=limits, hint="leave them out")

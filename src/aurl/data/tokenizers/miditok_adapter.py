@@ -29,7 +29,6 @@ from aurl.data.tokenizers.grammar import Grammar, TableGrammar
 from aurl.data.tokenizers.miditok_clock import MidiTokClock
 from aurl.data.tokenizers.row_grammar import RowGrammar
 from aurl.data.tokenizers.vocabulary import Field, Vocabulary
-from aurl.music.midi import midi_bytes, read_midi
 from aurl.music.score import Score
 from aurl.utils.config import Config
 from aurl.utils.errors import ConfigError, MissingExtraError
@@ -92,6 +91,8 @@ class MidiTokTokenizer(Tokenizer):
 
     def decode(self, tokens: NDArray[Any]) -> Score:
         """The score of any array of integers, up to its first `end`; what MidiTok cannot decode is cut off."""
+        from aurl.music.midi import read_midi
+
         rows = self._music(tokens)
         while len(rows):
             try:
@@ -253,6 +254,8 @@ def _kind(name: str) -> str:
 
 def _symusic(score: Score) -> Any:
     import symusic
+
+    from aurl.music.midi import midi_bytes
 
     return symusic.Score.from_midi(midi_bytes(score))
 

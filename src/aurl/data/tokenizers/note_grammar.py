@@ -42,7 +42,6 @@ PRESENT, BEFORE_FUTURE, IN_FUTURE, BEFORE_PRESENT = range(4)
 """Values of FUTURE; where it is one of the two `BEFORE`s, a bar must come."""
 _ENDS = 12
 _PITCHES = 128
-_WHOS = np.arange(SLOTS + 1)
 
 
 class NoteGrammar(Grammar):
@@ -61,7 +60,10 @@ class NoteGrammar(Grammar):
             self._floor_after[layout.first[kind] : layout.end[kind]] = layout.end[kind]
         self._at_stage = self._stages()
         self._of_who = self._whos_whats()
-        self._times, self._whats_in_order = np.arange(layout.times), np.arange(layout.size)
+        ends = layout.end
+        self._top_of_who = np.array([ends["chord"], ends["pitch"], ends["drum"]])
+        self._of_note = [np.arange(size) > 0 for size in self.sizes]
+        self._whens_in_order, self._whos_in_order, self._whats_in_order = map(np.arange, self.sizes[:HOW_LONG])
 
     def _stages(self) -> Bools:
         """What may come without a time at each stage."""
@@ -106,9 +108,7 @@ class NoteGrammar(Grammar):
             return self._whos(states, chosen[:, WHEN])
         if field == WHAT:
             return self._whats(states, chosen[:, WHEN], chosen[:, WHO])
-        is_note = chosen[:, WHAT] >= self.layout.first["pitch"]
-        legal = np.repeat(is_note[:, None], self.sizes[field], axis=1)
-        legal[:, 0] = ~is_note
+        legal: Bools = self._of_note[field] == (chosen[:, [WHAT]] >= self.layout.first["pitch"])
         if field == HOW_LONG and math.isfinite(self.limits.seconds):
             legal[:, 2:] &= self.layout.durations[1:] <= self._longest_steps(states)[:, None]
         return legal
@@ -118,6 +118,13 @@ class NoteGrammar(Grammar):
             return np.asarray(self.limits.seconds * NOTE_BPM[states[:, TEMPO]] / 60 * STEPS_PER_QUARTER)
         return np.full(len(states), self.limits.seconds * STEPS_PER_SECOND)
 
+    def must_end(self, states: States) -> Bools:
+        """Nowhere on the metrical clock, where a bar can always come; else where no track can be declared."""
+        if self.layout.is_metrical:
+            return np.zeros(len(states), np.bool_)
+        stage = states[:, STAGE]
+        return np.asarray((stage == self.body) | (stage == self.declaring) & (states[:, TRACKS] >= SLOTS))
+
     def _is_timed(self, states: States) -> Bools:
         """Where rows with a time may come: in a bar, or after the prefix."""
         first = self.body if self.layout.is_metrical else self.declaring
@@ -125,17 +132,16 @@ class NoteGrammar(Grammar):
         return np.asarray(in_music & ~_awaits_bar(states))
 
     def _whens(self, states: States) -> Bools:
-        times = self._times
         goes_on = self._has_more(states) | (states[:, TRACK] < states[:, TRACKS]) & (states[:, FILL] == 0)
-        now = states[:, [TIME]]
-        legal = (times > now) | (times == now) & goes_on[:, None]
-        if self.layout.is_metrical:
-            legal &= times < states[:, [LENGTH]]
+        before = states[:, TIME] + ~goes_on  # the last `when` that is too early, as 1 + position is a `when`
+        last = self._is_timed(states) * (states[:, LENGTH] if self.layout.is_metrical else self.layout.times)
+        whens = self._whens_in_order
+        legal: Bools = (whens > before[:, None]) & (whens <= last[:, None])
         if math.isfinite(self.limits.polyphony):
-            has_room = states[:, [CLOCK]] + times >= self._full_until(states)[:, None]
-            legal &= has_room | (times == LONGEST_SHIFT)
-        legal &= self._is_timed(states)[:, None]
-        return np.concatenate([np.ones((len(states), 1), np.bool_), legal], axis=1)
+            has_room = states[:, [CLOCK]] + whens > self._full_until(states)[:, None]
+            legal &= has_room | (whens == LONGEST_SHIFT + 1)
+        legal[:, 0] = True
+        return legal
 
     def _full_until(self, states: States) -> Ints:
         """The step from which one more note may sound."""
@@ -144,53 +150,47 @@ class NoteGrammar(Grammar):
 
     def _has_more(self, states: States) -> Bools:
         """Whether the track of the last row can say more at its time."""
-        return np.asarray(states[:, FLOOR] < self._top(states, states[:, TRACK]))
-
-    def _top(self, states: States, who: Ints) -> Ints:
-        """The end of what a track can say; of what belongs to no track, for 0."""
-        first_end, drum_end = self.layout.end["pitch"], self.layout.end["drum"]
-        return np.where(who == 0, self.layout.end["chord"], np.where(_plays_drums(states, who), drum_end, first_end))
+        return np.asarray(states[:, FLOOR] < self._top_of_who[_parts(states, states[:, TRACK])])
 
     def _is_same(self, states: States, when: Ints) -> Bools:
         return np.asarray(when - 1 == states[:, TIME])
 
     def _whos(self, states: States, when: Ints) -> Bools:
-        whos, last = _WHOS, states[:, [TRACK]]
-        if not when.any():
-            return np.tile(whos == 0, (len(states), 1))
-        same = self._is_same(states, when)[:, None]
-        legal = ~same | (whos > last) | (whos == last) & self._has_more(states)[:, None]
-        legal &= whos <= states[:, [TRACKS]]
-        legal &= (states[:, [FILL]] == 0) | (whos == states[:, [FILL]] - 1)
+        timed, fill = when > 0, states[:, FILL]
+        least = self._is_same(states, when) * (states[:, TRACK] + ~self._has_more(states))
+        most, whos = timed * states[:, TRACKS], self._whos_in_order
+        legal: Bools = (whos >= least[:, None]) & (whos <= most[:, None])
+        if np.count_nonzero(fill):
+            legal &= ((fill == 0) | ~timed)[:, None] | (whos == fill[:, None] - 1)
         if math.isfinite(self.limits.polyphony):
             legal[:, 1:] &= (states[:, CLOCK] + when - 1 >= self._full_until(states))[:, None]
-        is_none = whos == 0
-        return np.asarray(np.where(when[:, None] > 0, legal, is_none))
+        return legal
 
     def _whats(self, states: States, when: Ints, who: Ints) -> Bools:
-        untimed = when == 0
-        if untimed.all():
+        timed = np.count_nonzero(when)
+        if timed == 0:
             return self._untimed(states)
-        legal = self._of_who[np.where(who == 0, 0, 1 + _plays_drums(states, who))]
-        again = self._is_same(states, when) & (who == states[:, TRACK])
-        if again.any():
-            legal &= ~again[:, None] | (self._whats_in_order >= states[:, [FLOOR]])
+        least = (self._is_same(states, when) & (who == states[:, TRACK])) * states[:, FLOOR]
+        legal: Bools = self._of_who[_parts(states, who)] & (self._whats_in_order >= least[:, None])
         if not self.layout.is_metrical:
             legal[:, self.layout.first["wait"]] = (when == LONGEST_SHIFT + 1) & (who == 0)
-        if untimed.any():
-            legal[untimed] = self._untimed(states[untimed])
-        return np.asarray(legal)
+        if timed < len(when):
+            legal[when == 0] = self._untimed(states[when == 0])
+        return legal
 
     def _untimed(self, states: States) -> Bools:
         """What may come without a time: the prefix in order, bars, the end, and after it padding."""
         first, end = self.layout.first, self.layout.end
         stage = states[:, STAGE]
         legal = self._at_stage[stage]
-        can_declare = (stage == self.declaring) & (states[:, TRACKS] < SLOTS) & ~_awaits_bar(states)
-        legal[can_declare, first["program"] : end["program"]] = True
+        declares = stage == self.declaring
+        if np.count_nonzero(declares):
+            can_declare = declares & (states[:, TRACKS] < SLOTS) & ~_awaits_bar(states)
+            legal[can_declare, first["program"] : end["program"]] = True
         if self.layout.is_metrical:
-            legal[states[:, OPENS] > 0, first["metre"] : end["metre"]] = True
-            self._untimed_in_tasks(states, legal)
+            legal[:, first["metre"] : end["metre"]] |= states[:, [OPENS]] > 0
+            if self.tasks or np.count_nonzero(states[:, FUTURE]):
+                self._untimed_in_tasks(states, legal)
         return np.asarray(legal)
 
     def _untimed_in_tasks(self, states: States, legal: Bools) -> None:
@@ -202,42 +202,47 @@ class NoteGrammar(Grammar):
             is_present = ((stage == self.declaring) | (stage == self.body)) & (future == PRESENT)
             legal[is_present, first["future"]] = True
             legal[future == IN_FUTURE, first["now"] : end["now"]] = True
-            later = (states[:, [FILL]] <= _WHOS) & (states[:, [TRACKS]] >= _WHOS)
+            later = (states[:, [FILL]] <= self._whos_in_order) & (states[:, [TRACKS]] >= self._whos_in_order)
             legal[:, first["fill"] : end["fill"]] = later & ((stage == self.body) & ~_awaits_bar(states))[:, None]
 
     def advance(self, states: States, rows: NDArray[Any]) -> States:
         """The states after `rows` `[b, f]`."""
-        after, rows = states.copy(), rows.astype(np.int64)
-        first, end = self.layout.first, self.layout.end
+        after, rows = states.copy(), rows.astype(np.int64, copy=False)
         when, who, what = rows[:, WHEN], rows[:, WHO], rows[:, WHAT]
-        timed, stage = when > 0, states[:, STAGE]
-        told = ~timed & (self._stage_after[what] >= 0) & (stage < self.declaring)
-        after[:, STAGE] = np.where(told, self._stage_after[what], np.where(timed, self.body, stage))
-        after[what == first["start"], STAGE] = 1
-        after[is_within(what, first["end"], end["pad"]), STAGE] = self.over
-        program = is_within(what, first["program"], end["program"])
-        if program.any():
-            after[program, STAGE] = self.declaring
-            after[:, DRUMS] |= (program & (what == first["program"] + DRUM_KIT)).astype(np.int64) << states[:, TRACKS]
-            after[:, TRACKS] = np.minimum(states[:, TRACKS] + program, SLOTS)
-        tempo = is_within(what, first["tempo"], end["tempo"])
-        after[tempo, TEMPO] = what[tempo] - first["tempo"]
-        after[timed, TRACK], after[timed, FLOOR] = who[timed], self._floor_after[what[timed]]
+        timed = when > 0
+        after[:, STAGE] = np.where(timed, self.body, states[:, STAGE])
+        after[:, TRACK] = np.where(timed, who, states[:, TRACK])
+        after[:, FLOOR] = np.where(timed, self._floor_after[what], states[:, FLOOR])
+        if np.count_nonzero(what < self.layout.first["section"]):
+            self._advance_untimed(states, after, what, timed)
         if self.layout.is_metrical:
-            after[:, OPENS] = 0
-            if (what < first["tempo"]).any():
-                self._advance_bars(states, after, what)
-            after[timed, TIME] = when[timed] - 1
+            after[:, OPENS] = what == self.layout.first["bar"]
+            after[:, TIME] = np.where(timed, when - 1, after[:, TIME])
         else:
-            after[timed, CLOCK] += when[timed] - 1
+            after[:, CLOCK] += timed * (when - 1)
         if math.isfinite(self.limits.polyphony):
             self._hold(after, rows)
         return after
 
+    def _advance_untimed(self, states: States, after: States, what: Ints, timed: Bools) -> None:
+        """What rows change that come without a time: the prefix, tracks, bars, the end; and the tempo, which may."""
+        first, end = self.layout.first, self.layout.end
+        told = ~timed & (self._stage_after[what] >= 0) & (states[:, STAGE] < self.declaring)
+        after[told, STAGE] = self._stage_after[what[told]]
+        after[what == first["start"], STAGE] = 1
+        after[is_within(what, first["end"], end["pad"]), STAGE] = self.over
+        program = is_within(what, first["program"], end["program"])
+        after[program, STAGE] = self.declaring
+        after[:, DRUMS] |= (program & (what == first["program"] + DRUM_KIT)).astype(np.int64) << states[:, TRACKS]
+        after[:, TRACKS] = np.minimum(states[:, TRACKS] + program, SLOTS)
+        tempo = is_within(what, first["tempo"], end["tempo"])
+        after[tempo, TEMPO] = what[tempo] - first["tempo"]
+        if self.layout.is_metrical:
+            self._advance_bars(states, after, what)
+
     def _advance_bars(self, states: States, after: States, what: Ints) -> None:
         first, end = self.layout.first, self.layout.end
         bar, metre = what == first["bar"], is_within(what, first["metre"], end["metre"])
-        after[bar, OPENS] = 1
         begun = bar & (states[:, STAGE] == self.body) & (states[:, FUTURE] <= BEFORE_FUTURE)
         after[begun, CLOCK] += states[begun, LENGTH]
         after[bar, STAGE] = self.body
@@ -283,8 +288,10 @@ class NoteGrammar(Grammar):
 
 
 def _awaits_bar(states: States) -> Bools:
-    return np.asarray((states[:, FUTURE] == BEFORE_FUTURE) | (states[:, FUTURE] == BEFORE_PRESENT))
+    """The two `BEFORE`s are odd."""
+    return np.asarray(states[:, FUTURE] % 2 == 1)
 
 
-def _plays_drums(states: States, who: Ints) -> Bools:
-    return np.asarray((states[:, DRUMS] >> np.maximum(who - 1, 0) & 1 > 0) & (who > 0))
+def _parts(states: States, who: Ints) -> Ints:
+    """Of each `who`, 0 for what belongs to no track, 1 for a pitched track, 2 for drums."""
+    return np.asarray((who > 0) + (2 * states[:, DRUMS] >> who & 1))

@@ -65,15 +65,16 @@ class OnnxRuntime:
         they would be rounded differently.
         """
         given = np.full(len(tokens), tokens.shape[1]) if counts is None else counts
-        longest = int((self._lengths + given).max(initial=0))
+        lengths, single = self._lengths + given, given == 1
+        longest = int(lengths.max(initial=0))
         if longest > self.context:
             raise ValueError(f"the context is {self.context} rows; a piece would hold {longest}")
         for piece in np.flatnonzero(given > 1).tolist():
             for start in range(0, int(given[piece]), ROWS_AT_ONCE):
                 self._read_prompt(piece, tokens[piece, start : min(start + ROWS_AT_ONCE, given[piece])])
-        if (given == 1).any():
-            self._lengths = self._lengths + (given == 1)
-            self._step.read(tokens[:, :1], given == 1, self._lengths, self._hidden)
+        if np.count_nonzero(single):
+            self._step.read(tokens[:, :1], single, lengths, self._hidden)
+        self._lengths = lengths
 
     def rewind(self, lengths: Int[np.ndarray, " b"]) -> None:
         """Forget the rows of each piece from number `lengths` on; its next logits need a row to be fed first."""

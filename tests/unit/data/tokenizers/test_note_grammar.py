@@ -52,6 +52,17 @@ def walk(tokenizer, grammar, seed, length=120):
     return np.array(written)
 
 
+@pytest.mark.parametrize("tokenizer", [METRICAL, PERFORMED])
+@settings(max_examples=4)
+@given(seed=st.integers(0, 2**32))
+def test_where_the_end_is_all_that_can_come_without_a_time_it_must_come(tokenizer, seed):
+    state, end = tokenizer.grammar.start(1), tokenizer.vocabulary.end[None].astype(np.int64)
+    for row in walk(tokenizer, tokenizer.grammar, seed, length=60):
+        whats = tokenizer.grammar.masks(state, WHAT, end[:, :WHAT])[0]
+        assert tokenizer.grammar.must_end(state)[0] == (np.flatnonzero(whats).tolist() == [end[0, WHAT]])
+        state = tokenizer.grammar.advance(state, row[None])
+
+
 @pytest.mark.parametrize("limits", [NO_LIMITS, LIMITS])
 @pytest.mark.parametrize("tokenizer", [METRICAL, NUDGED, PERFORMED])
 @settings(max_examples=4)
