@@ -28,6 +28,7 @@ class Config(BaseModel):
     """Base of every configuration: immutable, unknown keys refused, a default for each field."""
 
     model_config = ConfigDict(
+        defer_build=True,  # a program builds the schemas of the parts that it uses
         frozen=True,
         extra="forbid",
         use_attribute_docstrings=True,
