@@ -37,7 +37,7 @@ from aurl.data.tokenizers.note_vocabulary import (
 from aurl.generation.plan import BarPlan, Plan, Rows
 from aurl.generation.progressions import Progression
 from aurl.music.score import Score
-from aurl.music.theory import parse_program
+from aurl.music.theory import estimate_key, key_name, parse_program
 from aurl.utils.config import Config
 from aurl.utils.errors import ConfigError, UnknownNameError
 
@@ -65,7 +65,10 @@ class Conditions(Config):
     instruments: tuple[str, ...] = Field((), max_length=SLOTS)
     """The tracks: General MIDI names or parts of them, program numbers, "drums"."""
     chords: str | None = None
-    """A progression ("Am F C G", Roman numerals with `key`) or a file with one; repeated to the end."""
+    """A progression ("Am F C G", Roman numerals with `key`) or a file with one; repeated to the end.
+
+    Without a key or a prompt, the likeliest key of the chords is told.
+    """
     sections: str | None = None
     """The form, like "AABA", or with bars "A8 A8 B8 A8"; without them sections share the bars of the piece."""
 
@@ -110,7 +113,7 @@ def opened(
     """What a piece begins with, and its plan; raises ConfigError for what a prompt tells itself."""
     layout, head = tokenizer.layout, tokenizer.opening(prompt)
     if prompt is None:
-        return head, planned(conditions, layout, bars, most_bars)
+        return head, planned(_with_key(conditions), layout, bars, most_bars)
     told = {"metre": conditions.metre, "tempo": conditions.tempo, "instruments": conditions.instruments}
     for name, value in told.items():
         if value:
@@ -120,6 +123,20 @@ def opened(
     plan = planned(conditions, layout, bars, most_bars, int(metres[-1]) if len(metres) else None)
     free = {kind: row_of(kind, 0, layout) for kind in layout.controls if kind == "bars"}
     return _told(head, {**free, **plan.prefix}, layout), plan
+
+
+def _with_key(conditions: Conditions) -> Conditions:
+    """With the likeliest key of the chords, where chords are given and no key: the model would draw one."""
+    if conditions.chords is None or conditions.key is not None:
+        return conditions
+    weights = np.zeros(12)
+    for bar in Progression.read(conditions.chords).bars:
+        for _, chord in bar:
+            if chord.root is not None:
+                weights[[*chord.pitch_classes]] += 1
+                weights[chord.root] += 1
+    tonic, is_minor, _ = estimate_key(weights)
+    return conditions.model_copy(update={"key": key_name(tonic, is_minor)}) if weights.any() else conditions
 
 
 def _told(head: Rows, controls: Mapping[str, Rows], layout: NoteLayout) -> Rows:

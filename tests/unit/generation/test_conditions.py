@@ -7,7 +7,7 @@ from aurl.data.tokenizers import EventTokenizer, NoteTokenizer, NoteTokenizerCon
 from aurl.data.tokenizers.note_grid import chord_index
 from aurl.data.tokenizers.note_tasks import metres, split_bars
 from aurl.data.tokenizers.note_vocabulary import METRES, WHAT, WHEN
-from aurl.generation.conditions import Conditions
+from aurl.generation.conditions import Conditions, opened
 from aurl.generation.generator import GenerationConfig, generate
 from aurl.music.score import Notes, Score, Track
 from aurl.utils.errors import ConfigError, UnknownNameError
@@ -217,3 +217,21 @@ def test_tokens_of_events_cannot_be_told(note_runtime):
         ask(note_runtime, {"key": "C major"}, tokenizer=EventTokenizer(), seconds=5.0)
     assert Conditions().is_empty
     assert not Conditions(tempo=100).is_empty
+
+
+@pytest.mark.parametrize(
+    ("told", "key"),
+    [
+        ({"chords": "C F G7 C"}, "C major"),
+        ({"chords": "Bm G D A"}, "D major"),
+        ({"chords": "Am", "key": "F major"}, "F major"),
+    ],
+)
+def test_a_chart_tells_its_likeliest_key_unless_one_is_given(told, key):
+    _, plan = opened(Conditions.parse(told), NoteTokenizer(), None, 4, 4)
+    names = NoteTokenizer().vocabulary.fields[2].tokens
+    assert names[plan.prefix["key"][0, 2]] == f"key:{key}"
+
+
+def test_a_chart_without_chords_tells_no_key():
+    assert "key" not in opened(Conditions(chords="N.C."), NoteTokenizer(), None, 4, 4)[1].prefix
