@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import aurl
 from aurl.data.store import Corpus
 from aurl.data.tokenizers import TOKENIZERS, Tokenizer
 from aurl.evaluation.likelihood import bits_per_note
@@ -24,7 +25,7 @@ from aurl.evaluation.metrics import MetricRow, compare, describe
 from aurl.models.pretrained import load_model
 from aurl.music.midi import read_midi
 from aurl.music.score import Score
-from aurl.pipelines.demo import canonical_scores, demo_config, run_demo
+from aurl.pipelines.demo import CANDIDATES, SECONDS, canonical_scores, demo_config, run_demo
 
 
 def main() -> None:
@@ -56,8 +57,10 @@ def measure(out: Path) -> dict[str, Any]:
     demo = run_demo(out, quiet=True)
     seconds = time.perf_counter() - began
     corpus, tokenizer = Corpus.open(out / "corpus"), TOKENIZERS.build(demo_config(out, None).tokenizer)
-    paths = [out / "piece.mid", *sorted((out / "candidates").glob("*.mid"))]
-    piece, *candidates = [tokenizer.canonical(read_midi(path))[0] for path in paths]
+    model = aurl.load(out / "model")
+    written = model.write({"seconds": SECONDS, "variations": CANDIDATES})
+    scores = [read_midi(out / "piece.mid"), *(one.score for one in written)]
+    piece, *candidates = [tokenizer.canonical(score)[0] for score in scores]
     return {
         "demo seconds": seconds,
         "validation bits per note": demo["validation_bits_per_note"],
