@@ -114,15 +114,19 @@ def opened(
     layout, head = tokenizer.layout, tokenizer.opening(prompt)
     if prompt is None:
         return head, planned(_with_key(conditions), layout, bars, most_bars)
-    told = {"metre": conditions.metre, "tempo": conditions.tempo, "instruments": conditions.instruments}
-    for name, value in told.items():
-        if value:
-            hint = "leave it out; a rewrite adds instruments to a piece"
-            raise ConfigError(f"the prompt has its own {name}", found=value, hint=hint)
+    refuse(conditions, ("metre", "tempo", "instruments"))
     metres = head[is_within(head[:, WHAT], *layout.span("metre")), WHAT] - layout.span("metre")[0]
     plan = planned(conditions, layout, bars, most_bars, int(metres[-1]) if len(metres) else None)
     free = {kind: row_of(kind, 0, layout) for kind in layout.controls if kind == "bars"}
-    return _told(head, {**free, **plan.prefix}, layout), plan
+    return told(head, {**free, **plan.prefix}, layout), plan
+
+
+def refuse(conditions: Conditions, names: Sequence[str]) -> None:
+    """Raise ConfigError if one of these is told of a piece that has it already."""
+    for name in names:
+        if getattr(conditions, name):
+            hint = "leave it out; a rewrite adds instruments to a piece"
+            raise ConfigError(f"the prompt has its own {name}", found=getattr(conditions, name), hint=hint)
 
 
 def _with_key(conditions: Conditions) -> Conditions:
@@ -139,7 +143,7 @@ def _with_key(conditions: Conditions) -> Conditions:
     return conditions.model_copy(update={"key": key_name(tonic, is_minor)}) if weights.any() else conditions
 
 
-def _told(head: Rows, controls: Mapping[str, Rows], layout: NoteLayout) -> Rows:
+def told(head: Rows, controls: Mapping[str, Rows], layout: NoteLayout) -> Rows:
     """The rows with these controls in place of theirs."""
     changed = head.copy()
     for kind, row in controls.items():

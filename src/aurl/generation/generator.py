@@ -20,7 +20,7 @@ from aurl.data.tokenizers.base import Tokenizer
 from aurl.data.tokenizers.grammar import Grammar, NoteLimits
 from aurl.data.tokenizers.note import NoteTokenizer
 from aurl.generation.beam import BeamEngine
-from aurl.generation.conditions import Conditions, opened
+from aurl.generation.conditions import Conditions, control_rows, opened, refuse, told
 from aurl.generation.constraints import CONSTRAINTS, Constraints
 from aurl.generation.constraints.base import note_layout
 from aurl.generation.engine import Engine, Runtime
@@ -175,7 +175,7 @@ class _Request:
         self.plan: Plan | None = None
         self.seeds = [config.seed + variation for variation in range(config.variations)]
         if rewrite is not None:
-            self.rewriting = _rewriting(prompt, rewrite, tokenizer)
+            self.rewriting = _rewriting(prompt, rewrite, tokenizer, config.conditions)
             self.head, self.plan, self.length = self.rewriting.head, self.rewriting.plan, self.rewriting.length
         else:
             self.length = Length.of(config.seconds, config.bars)
@@ -292,20 +292,23 @@ def _opened(
     return tokenizer.opening(prompt), None
 
 
-def _rewriting(prompt: Score | None, rewrite: Rewrite, tokenizer: Tokenizer) -> Rewriting:
+def _rewriting(prompt: Score | None, rewrite: Rewrite, tokenizer: Tokenizer, conditions: Conditions) -> Rewriting:
     if prompt is None:
         raise ConfigError("there is no piece to rewrite", hint="give one as the prompt")
     if not isinstance(tokenizer, NoteTokenizer) or not tokenizer.layout.is_metrical:
         found = type(tokenizer).__name__
         raise ConfigError("these tokens cannot tell bars and tracks apart", found=found, hint=USE_NOTE)
-    return Rewriting(prompt, rewrite, tokenizer)
+    refuse(conditions, ("metre", "tempo", "instruments", "chords", "sections"))
+    rewriting = Rewriting(prompt, rewrite, tokenizer)
+    rewriting.head = told(rewriting.head, control_rows(conditions, tokenizer.layout, None), tokenizer.layout)
+    return rewriting
 
 
 def _constraints(config: GenerationConfig, tokenizer: Tokenizer) -> Constraints | None:
     if not config.constraints:
         return None
-    told = [
+    configs = [
         one.merged({"bars": config.bars}) if config.bars and getattr(one, "bars", 0) is None else one
         for one in config.constraints
     ]
-    return Constraints(told, note_layout(tokenizer), config.variations)
+    return Constraints(configs, note_layout(tokenizer), config.variations)

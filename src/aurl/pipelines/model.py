@@ -160,6 +160,8 @@ class Model:
         config = self.request(settings)
         given = prompt if prompt is None or isinstance(prompt, Score) else _read(Path(prompt))
         asked = Rewrite.parse(dict(rewrite)) if rewrite else None
+        if asked is not None and {"bars", "seconds"} & settings.keys():
+            raise ConfigError("a rewritten piece keeps its length", hint="leave out bars and seconds")
         self._check_trained(config, asked)
         reference = self.experiment.get("reference", {})
         pieces = generate(

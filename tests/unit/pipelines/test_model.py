@@ -140,3 +140,19 @@ def test_a_piece_is_played_by_the_first_player_there_is(song: Score, monkeypatch
 def test_load_refuses_what_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no model"):
         aurl.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [({"bars": 9}, "keeps its length"), ({"chords": "C"}, "own chords"), ({"tempo": 90}, "own tempo")],
+)
+def test_a_rewritten_piece_keeps_its_length_and_what_is_written_down_of_it(
+    model: Model, song: Score, settings: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(AurlError, match=told):
+        model.replace(song, [2], **settings)
+
+
+def test_a_rewritten_piece_may_be_told_what_it_is_to_be_like(model: Model, song: Score) -> None:
+    told = [NAMES[value] for value in model.infill(song, "3", key="D minor", density=8).tokens[:, 2]]
+    assert {"key:D minor", "density:<9"} <= set(told)
