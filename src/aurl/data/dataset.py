@@ -19,9 +19,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,12 +31,13 @@ from numpy.typing import NDArray
 from aurl.data.augmentation import AugmentationConfig, Augmenter, augmented
 from aurl.data.augmentation.base import NONE, Draws
 from aurl.data.course import Course
+from aurl.data.genres import short_name
 from aurl.data.store import Corpus
 from aurl.data.token_cache import TokenCache
 from aurl.data.tokenizers import Tokenizer
 from aurl.data.tokenizers.base import Tokens
 from aurl.data.tokenizers.tasks import TasksConfig
-from aurl.data.windows import EpochPlan, Windows, at_bar, bar_starts, first_token, plan_epoch
+from aurl.data.windows import EpochPlan, Floats, Windows, at_bar, bar_starts, first_token, plan_epoch
 from aurl.utils.errors import ConfigError, CorpusError
 
 Ints = NDArray[np.int64]
@@ -92,9 +94,10 @@ class TokenDataset:
         windows: Windows = "sliding",
         length: Course = WHOLE,
         tasks: TasksConfig = PLAIN,
+        mix: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         """Pieces are augmented by each of `augment` in turn, anew in each epoch; `length` is the share of the context
-        that windows use, by epoch; `tasks` put some windows in another order.
+        that windows use, by epoch; `tasks` put some windows in another order; `mix` gives genres their shares.
         """
         if context < 2:
             raise ConfigError("a context needs two tokens at least", found=context)
@@ -104,6 +107,7 @@ class TokenDataset:
         self.corpus, self.tokenizer, self.split = corpus, tokenizer, split
         self.context, self.batch_tokens, self.seed = context, batch_tokens, seed
         self.augment, self.windows, self.length, self.tasks = tuple(augment), windows, length, tasks
+        self.mix = dict(mix)
         self.indices = corpus.indices(split)
         if not len(self.indices):
             raise CorpusError(f"the corpus has no pieces in its split {split!r}", found=_told(corpus.splits))
@@ -111,6 +115,7 @@ class TokenDataset:
         self.lengths = self._cache.lengths(
             len(self.indices), lambda piece: self._piece(piece).tokens, keep_tokens=not self.augment
         )
+        self.shares = self._shares() if self.mix else None
 
     def __getstate__(self) -> dict[str, Any]:
         """All but what can be made again, so that workers start light."""
@@ -170,7 +175,18 @@ class TokenDataset:
             context=max(2, round(self.length.at(epoch) * self.context)),
             batch_tokens=self.batch_tokens,
             rng=np.random.default_rng([self.seed, epoch]),
+            shares=self.shares,
         )
+
+    def _shares(self) -> Floats:
+        """How often an epoch reads each piece, so that the tokens of the genres are as `mix` wants them."""
+        names = [short_name(self.corpus.metadata(int(index)).get("genre", ""), self.mix) for index in self.indices]
+        tokens = {name: int(self.lengths[[found == name for found in names]].sum()) for name in self.mix}
+        if missing := [name for name, total in tokens.items() if not total]:
+            raise CorpusError("the mix names genres that the corpus lacks", found=", ".join(missing))
+        share = {name: self.mix[name] / sum(self.mix.values()) for name in self.mix}
+        mixed = sum(tokens.values())
+        return np.array([0.0 if name is None else share[name] * mixed / tokens[name] for name in names])
 
     def _window(self, epoch: int, piece: int, place: float, length: int) -> tuple[Tokens, int]:
         """The tokens at `place` of a piece as it is in an epoch, one more than the `length` targets at most.

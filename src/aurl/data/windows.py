@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 Windows = Literal["sliding", "truncate", "adaptive"]
 BLOCK_PIECES = 256
 """Most pieces in use at a time."""
@@ -22,16 +23,28 @@ class EpochPlan(NamedTuple):
     """The windows of an epoch: number of the piece in its split, place, targets; batches are slices of them."""
 
     pieces: Ints
-    places: NDArray[np.float64]
+    places: Floats
     lengths: Ints
     batches: tuple[slice, ...]
 
 
 def plan_epoch(
-    piece_lengths: Ints, *, windows: Windows, context: int, batch_tokens: int, rng: np.random.Generator
+    piece_lengths: Ints,
+    *,
+    windows: Windows,
+    context: int,
+    batch_tokens: int,
+    rng: np.random.Generator,
+    shares: Floats | None = None,
 ) -> EpochPlan:
-    """Cut pieces of `piece_lengths` tokens into windows, and those into batches of at most `batch_tokens`."""
-    order = rng.permutation(len(piece_lengths))
+    """Cut pieces of `piece_lengths` tokens into windows, and those into batches of at most `batch_tokens`.
+
+    `shares` tells how often each piece is read in the epoch, once if not given: half of those with 1.5 are read twice.
+    """
+    order = np.arange(len(piece_lengths))
+    if shares is not None:
+        order = np.repeat(order, np.floor(shares + rng.random(len(shares))).astype(np.int64))
+    order = rng.permutation(order)
     fitting = np.rint(piece_lengths[order] / context).astype(np.int64)
     counts = np.ones(len(order), np.int64) if windows == "truncate" else np.maximum(1, fitting)
     pieces = np.repeat(order, counts)
@@ -73,7 +86,7 @@ def bar_starts(bars: NDArray[np.integer]) -> Ints:
     return np.append(0, np.flatnonzero(np.diff(bars) > 0) + 1)
 
 
-def _places(counts: Ints, rng: np.random.Generator) -> NDArray[np.float64]:
+def _places(counts: Ints, rng: np.random.Generator) -> Floats:
     """A place, 0 to 1, in each of `counts` equal parts of a piece, for each piece in turn."""
     total = int(counts.sum())
     number = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -6,11 +6,23 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
+from aurl.data.tokenizers.row_clock import RowClockConfig
 from aurl.utils.config import Config
 from aurl.utils.errors import ConfigError
 
 DeviceName = Literal["auto", "cuda", "mps", "cpu"]
 """Where a model runs; auto is the best there is."""
+
+MUSICAL_PERIODS = (96, 24, 384, 768, 48, 192, 1536, 12, 72, 576, 6, 3072, 288, 6144, 144, 1152)
+"""Steps, of 24 a quarter, in which the rotary pairs of musical time come round, the most useful first.
+
+From a sixteenth to 64 bars of 4/4, and the bars of 3/4 (72) doubled up to 16 of them.
+"""
+
+
+def musical_pairs(head_width: int) -> int:
+    """How many of the rotary pairs of a head turn by musical time: half, as far as there are periods."""
+    return min(head_width // 4, len(MUSICAL_PERIODS))
 
 
 class TransformerConfig(Config):
@@ -30,6 +42,10 @@ class TransformerConfig(Config):
     """Share of a block's output that is dropped in training."""
     rope_base: float = Field(10_000.0, gt=1)
     """Base of the rotary wavelengths: the longest is 2 pi times this many tokens."""
+    musical_time: bool = False
+    """Let half of the rotary pairs turn by time in the music, in beats and bars, in place of the number of the row."""
+    value_embeddings: bool = False
+    """Give every layer's attention a second embedding of the rows, added to what it passes on."""
 
     @model_validator(mode="after")
     def _heads_fit_the_width(self) -> Self:
@@ -50,3 +66,5 @@ class MusicModelConfig(TransformerConfig):
     """Number of values of each field of a token row."""
     tie_embeddings: bool = False
     """Use each field's embedding as the weights of its head."""
+    row_clock: RowClockConfig | None = None
+    """How the tokenizer's rows tell musical time, where `musical_time` asks for it; training writes it."""

@@ -17,7 +17,9 @@ from aurl.models.embeddings import FieldEmbeddings
 from aurl.models.heads import Cascade
 from aurl.models.kv_cache import KVCache
 from aurl.models.layers import linear
+from aurl.models.row_times import RowTimes
 from aurl.models.transformer import Transformer
+from aurl.utils.errors import ConfigError
 
 
 class MusicModel(nn.Module):
@@ -28,7 +30,12 @@ class MusicModel(nn.Module):
         sizes, width = config.vocabulary_sizes, config.width
         self.config = config
         self.embeddings = FieldEmbeddings(sizes, width)
+        self.value_embeddings = FieldEmbeddings(sizes, width) if config.value_embeddings else None
         self.transformer = Transformer(config)
+        if config.musical_time and config.row_clock is None:
+            hint = "use the tokenizer `note` with clock=metrical, or musical_time: false"
+            raise ConfigError("musical time needs tokens that tell it", hint=hint)
+        self.row_times = RowTimes(config.row_clock) if config.musical_time and config.row_clock else None
         self.cascade = Cascade(len(sizes), width)
         self.outputs = nn.ModuleList([] if config.tie_embeddings else [linear(width, n, std=0.02) for n in sizes])
 
@@ -37,12 +44,23 @@ class MusicModel(nn.Module):
         """Number of weights, a shared one counted once."""
         return sum(weight.numel() for weight in self.parameters())
 
-    def hidden(self, tokens: Int[Tensor, "b t f"], cache: KVCache | None = None) -> Float[Tensor, "b t d"]:
-        """Read rows; with a `cache`, after those it holds. ValueError when the context is exceeded."""
+    def hidden(
+        self, tokens: Int[Tensor, "b t f"], cache: KVCache | None = None, steps: Int[Tensor, "b t"] | None = None
+    ) -> Float[Tensor, "b t d"]:
+        """Read rows; with a `cache`, after those it holds. ValueError when the context is exceeded.
+
+        `steps` are their times in the music, where the model wants them; if not given, `tokens` tell them, as they do
+        from the beginning on.
+        """
         x = self.embeddings(tokens)
         if self.training:
             x = F.dropout(x, self.config.dropout)
-        hidden: Tensor = self.transformer(x, cache)
+        if steps is None and self.row_times is not None:
+            if cache is not None and cache.length:
+                raise ValueError("rows that follow others need their times in the music")
+            steps = self.row_times(tokens)
+        embedded = None if self.value_embeddings is None else self.value_embeddings(tokens)
+        hidden: Tensor = self.transformer(x, cache, steps, embedded)
         return hidden
 
     def field_logits(

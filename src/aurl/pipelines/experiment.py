@@ -39,6 +39,9 @@ class DataConfig(Config):
     """Share of the context that windows use: a number, or a course over epochs that goes from short to long."""
     tasks: TasksConfig = TasksConfig()
     """Share of windows that tell a task: bars filled in, tracks added, controls left out."""
+    mix: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Genre, by a name as in the tokenizer's styles -> its share of the tokens of an epoch, of any sum; other pieces
+    are left out. Empty takes every piece once."""
     valid_pieces: int | None = Field(32, ge=1)
     """Validate on the first so many pieces of the split; null takes all of them."""
 

@@ -84,7 +84,10 @@ def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, A
     seed_everything(config.seed)
     corpus = Corpus.open(config.data.corpus)
     tokenizer = TOKENIZERS.build(config.tokenizer)
-    config = config.merged({"model": {"vocabulary_sizes": list(tokenizer.vocabulary.sizes)}})
+    told: dict[str, Any] = {"vocabulary_sizes": list(tokenizer.vocabulary.sizes)}
+    if config.model.musical_time and tokenizer.row_clock is not None:
+        told["row_clock"] = tokenizer.row_clock.model_dump()
+    config = config.merged({"model": told})
     data = TokenDataset(
         corpus,
         tokenizer,
@@ -96,6 +99,7 @@ def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, A
         windows=config.data.windows,
         length=config.data.length,
         tasks=config.data.tasks,
+        mix=config.data.mix,
     )
     model = MusicModel(config.model)
     trainer = Trainer(

@@ -64,6 +64,9 @@ class ListCorpus:
     def indices(self, split):
         return self._indices[split]
 
+    def metadata(self, index):
+        return {"genre": ("pop", "art song", "fiddle/reel")[index % 3]}
+
     def score(self, index):
         return Score(metadata={"piece": str(index), "length": str(self.lengths[index])})
 
@@ -478,3 +481,20 @@ def test_tokens_without_tasks_are_refused(scales):
     tokenizer = RowTokenizer(NoteTokenizerConfig(clock="performed"))
     with pytest.raises(ConfigError, match="cannot tell tasks"):
         make(scales, tokenizer, tasks=TASKS).batch(0)
+
+
+def test_a_mix_gives_genres_their_share_of_the_tokens_and_leaves_the_others_out(corpus):
+    data = make(corpus, mix={"fiddle": 3, "song": 1})
+    tokens = np.zeros(3)
+    for batch in epochs_of(data, 30):
+        genres, counts = np.unique(batch.targets[batch.mask[..., 0]][:, 0] % 3, return_counts=True)
+        tokens[genres] += counts
+    assert tokens[0] == 0
+    assert tokens[2] / tokens.sum() == pytest.approx(0.75, abs=0.02)
+    epochs = [sum(1 for batch in epochs_of(data, n)) for n in (10, 20)]
+    assert epochs[1] == pytest.approx(2 * epochs[0], rel=0.1)
+
+
+def test_a_mix_of_a_genre_that_is_not_there_is_refused(corpus):
+    with pytest.raises(CorpusError, match="jazz"):
+        make(corpus, mix={"fiddle": 1, "jazz": 1})

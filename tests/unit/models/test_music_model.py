@@ -210,3 +210,15 @@ def test_more_rows_than_the_context_are_refused(build, rows):
 def test_a_wrong_shape_is_refused_in_the_tests(build):
     with pytest.raises(TypeCheckError):
         build(11).hidden(torch.zeros(1, 4, dtype=torch.long))
+
+
+@torch.no_grad()
+def test_value_embeddings_pass_on_what_a_row_is_from_the_cache_too(build, rows):
+    model = build(5, 7, 3, value_embeddings=True)
+    tokens = rows(model, 8)
+    whole, cache = model.hidden(tokens), model.new_cache(2)
+    parts = [model.hidden(tokens[:, a:b], cache) for a, b in ((0, 3), (3, 4), (4, 8))]
+    assert torch.allclose(whole, torch.cat(parts, 1), atol=1e-5)
+    for block in model.transformer.blocks:
+        block.attention.value_share.zero_()
+    assert not torch.allclose(whole, model.hidden(tokens), atol=1e-2)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aurl.data.tokenizers.grammar import Grammar
+from aurl.data.tokenizers.row_clock import RowClockConfig
 from aurl.data.tokenizers.tasks import TasksConfig
 from aurl.data.tokenizers.vocabulary import Vocabulary
 from aurl.music.score import Score
@@ -83,6 +84,11 @@ class Tokenizer(ABC):
     def clock(self, tokens: NDArray[Any]) -> Clock:
         """When each token happens."""
 
+    @property
+    def row_clock(self) -> RowClockConfig | None:
+        """How the rows themselves tell time in bars; None for tokens that do not."""
+        return None
+
     @abstractmethod
     def note_count(self, tokens: NDArray[Any]) -> int:
         """How many notes begin in `tokens`."""
@@ -125,6 +131,12 @@ class Tokenizer(ABC):
     def resumed(self, tokens: NDArray[Any], about: int) -> NDArray[Any]:
         """What is fed to a model that has forgotten all but the rows from about row `about` on, to go on writing."""
         return self.window(tokens, about, len(tokens))
+
+    @property
+    def resolution(self) -> str:
+        """What the tokens can tell apart, in words: no figure of likelihood means anything without it."""
+        fields = ", ".join(f"{field.name} {len(field)}" for field in self.vocabulary.fields)
+        return f"{type(self).__name__}, values by field: {fields}"
 
     @property
     def fingerprint(self) -> str:

@@ -22,10 +22,13 @@ from aurl.data.tokenizers.note_tokens import Rows, Timeline, known_rows, read_to
 from aurl.data.tokenizers.note_vocabulary import (
     COMMON_METRE,
     DEFAULT_TEMPO,
+    METRE_STEPS,
     NOTE_BPM,
     NOTE_MICROSECONDS,
+    NUDGES,
     STEPS_PER_QUARTER,
     STEPS_PER_SECOND,
+    VELOCITY_COUNT,
     WHAT,
     WHEN,
     WHO,
@@ -33,6 +36,7 @@ from aurl.data.tokenizers.note_vocabulary import (
     NoteTokenizerConfig,
     is_within,
 )
+from aurl.data.tokenizers.row_clock import RowClockConfig
 from aurl.data.tokenizers.runs import last_changes
 from aurl.data.tokenizers.tasks import TasksConfig
 from aurl.music.score import Score
@@ -95,6 +99,32 @@ class NoteTokenizer(Tokenizer):
         at = np.searchsorted(steps, time.step, side="right") - 1
         beats = elapsed[at] + (time.step - steps[at]) * per_step[at]
         return Clock(time.step / STEPS_PER_SECOND, beats, (beats // BEATS_PER_BAR).astype(np.int64))
+
+    @property
+    def row_clock(self) -> RowClockConfig | None:
+        """How rows tell time in bars; None on the performed clock."""
+        layout = self.layout
+        if not layout.is_metrical:
+            return None
+        return RowClockConfig(
+            when=WHEN,
+            what=WHAT,
+            bar=layout.first["bar"],
+            first_metre=layout.first["metre"],
+            metre_steps=tuple(METRE_STEPS.tolist()),
+            common_metre=COMMON_METRE,
+            future=layout.first["future"],
+            now=layout.span("now"),
+        )
+
+    @property
+    def resolution(self) -> str:
+        """The grid of onsets, and the classes of length and loudness."""
+        metrical = self.layout.is_metrical
+        grid = f"{STEPS_PER_QUARTER} steps a quarter" if metrical else f"{STEPS_PER_SECOND} steps a second"
+        nudges = f", {NUDGES} nudges" if self.layout.has_nudge else ""
+        classes = f"{len(self.layout.durations)} durations, {VELOCITY_COUNT} loudnesses{nudges}"
+        return f"note {self.layout.config.clock}, {grid}, {classes}"
 
     def note_count(self, tokens: NDArray[Any]) -> int:
         """The number of rows whose `what` is a pitch or a drum."""

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from aurl.data.genres import short_name
 from aurl.data.tokenizers.event_grid import GridPedals, resolve_pedals
 from aurl.data.tokenizers.event_vocabulary import VELOCITY_SHIFT, velocities
 from aurl.data.tokenizers.note_bars import BarLines, Bars
@@ -235,9 +236,10 @@ def _read_pedals(
 
 def known_names(score: Score, layout: NoteLayout) -> dict[str, str]:
     """Style and composer of a score as the config writes them, where it knows them."""
-    told = {"style": score.metadata.get("genre", ""), "composer": score.metadata.get("composer", "")}
-    known = {kind: {name.lower(): name for name in layout.names(kind)[1:]} for kind in told}
-    return {kind: known[kind][name.lower()] for kind, name in told.items() if name.lower() in known[kind]}
+    composers = {name.lower(): name for name in layout.names("composer")[1:]}
+    composer = composers.get(score.metadata.get("composer", "").lower())
+    style = short_name(score.metadata.get("genre", ""), layout.names("style")[1:])
+    return {kind: name for kind, name in (("style", style), ("composer", composer)) if name}
 
 
 def resolve(grid: NoteGrid, layout: NoteLayout) -> NoteGrid:

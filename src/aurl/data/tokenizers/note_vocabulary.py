@@ -75,9 +75,9 @@ class NoteTokenizerConfig(Config):
     nudge: bool = False
     """Metrical only: a field more, the deviation of each note from the grid in quarters of a step."""
     styles: tuple[str, ...] = Setting((), max_length=1000)
-    """Genres that the model is told of, by the name in the corpus (any case)."""
+    """Genres that the model is told of, by a name from the corpus or words of it: `song` stands for `art song`."""
     composers: tuple[str, ...] = Setting((), max_length=1000)
-    """Composers that the model is told of, likewise."""
+    """Composers that the model is told of, by the name in the corpus (any case)."""
 
 
 class NoteLayout:
