@@ -1,7 +1,7 @@
 """The ONNX graphs of a trained model: built once and kept in the cache, or carried by an exported model folder.
 
-An exported model is a folder with config.yaml and the graphs in place of the weights; the metadata of its manifest say
-their format. Neither torch is needed, nor onnx where the graphs have been built before.
+An exported model is a folder with config.yaml and the graphs, in place of the weights or beside them; the metadata of
+its manifest say their format. Neither torch is needed, nor onnx where the graphs have been built before.
 """
 
 from __future__ import annotations
@@ -16,52 +16,71 @@ from safetensors.numpy import load_file
 
 from aurl.data.cache import Cache, entry_key
 from aurl.models.config import MusicModelConfig
-from aurl.models.folders import CONFIG, GRAPH, WEIGHTS, find_model, model_config, read_experiment
+from aurl.models.folders import CONFIG, GRAPH, WEIGHTS, find_model, has_weights, model_config, read_experiment
 from aurl.models.onnx_graph import VERSION, GraphFormat, build_graphs
 from aurl.utils.config import yaml_text
 from aurl.utils.errors import CheckpointError, ConfigError
 from aurl.utils.folders import atomic_folder, read_manifest
 
-FORMAT = "graph_format"
-"""Key of the manifest's metadata in an exported model."""
+FORMAT, FORMAT_VERSION = "graph_format", "graph_version"
+"""Keys of the manifest's metadata in an exported model."""
 
 
-def exported_format(folder: Path) -> GraphFormat | None:
-    """The format of an exported model; None for a model that holds its weights."""
-    form: GraphFormat | None = read_manifest(folder)["metadata"].get(FORMAT)
-    return form
+def carried_format(folder: Path) -> GraphFormat | None:
+    """The format of the graphs that a model folder carries; None without graphs that this version of Aurl reads."""
+    metadata = read_manifest(folder)["metadata"]
+    return metadata[FORMAT] if FORMAT in metadata and metadata.get(FORMAT_VERSION) == VERSION else None
 
 
 def load_graphs(folder: Path, form: GraphFormat | None = None) -> dict[str, bytes]:
-    """The graphs of the model in `folder`, as `find_model` gives it, int8 unless asked for another or exported so.
+    """The graphs of the model in `folder`, as `find_model` gives it: those it carries, int8 or what is asked for.
 
-    Raises ConfigError for another format than the folder was exported in.
+    Raises ConfigError for a format that a folder without weights does not carry.
     """
-    exported = exported_format(folder)
-    if exported is None:
+    carried = carried_format(folder)
+    if carried and form in (None, carried):
+        return {file.stem: file.read_bytes() for file in sorted(folder.glob("*.onnx"))}
+    if has_weights(folder):
         return _built(folder, form or "int8")
-    if form not in (None, exported):
-        raise ConfigError(
-            f"{folder} was exported as {exported}", found=form, hint="export the trained model in that format"
-        )
-    return {file.stem: file.read_bytes() for file in sorted(folder.glob("*.onnx"))}
+    if carried is None:
+        raise CheckpointError(f"{folder} was exported by another version of Aurl", hint="export the trained model anew")
+    raise ConfigError(f"{folder} was exported as {carried}", found=form, hint="export the trained model in that format")
 
 
-def export_model(source: Path, target: Path, form: GraphFormat, metadata: Mapping[str, Any] | None = None) -> None:
+def export_model(
+    source: Path,
+    target: Path,
+    form: GraphFormat,
+    metadata: Mapping[str, Any] | None = None,
+    *,
+    with_weights: bool = False,
+) -> None:
     """Write the model in `source`, a run, a checkpoint or a model, to the folder `target`, whole or not at all.
 
-    Raises ConfigError for a `target` that is there and is something else than an earlier export.
+    With the weights, what the manifest says of them is kept. Raises ConfigError for a `target` that is there and is
+    something else than an earlier export.
     """
     folder = find_model(source)
-    if target.exists() and not (target / GRAPH).exists():
-        raise ConfigError(f"{target} is there and is not an exported model", hint="choose another folder")
-    if exported_format(folder):
+    if target.exists() and (not (target / GRAPH).exists() or target.samefile(folder)):
+        raise ConfigError(f"{target} is there and is not an earlier export", hint="choose another folder")
+    if not has_weights(folder):
         raise ConfigError(f"{folder} is an export itself", hint="give the model that was trained")
     graphs, experiment = load_graphs(folder, form), read_experiment(folder)
-    with atomic_folder(target, {FORMAT: form, **(metadata or {})}) as new:
+    kept = read_manifest(folder)["metadata"] if with_weights else {}
+    with atomic_folder(target, {**kept, FORMAT: form, FORMAT_VERSION: VERSION, **(metadata or {})}) as new:
         for name, content in graphs.items():
             (new / f"{name}.onnx").write_bytes(content)
-        (new / CONFIG).write_text(yaml_text(experiment), encoding="utf-8")
+        if with_weights:
+            (new / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes())
+        (new / CONFIG).write_text(yaml_text(without_places(experiment)), encoding="utf-8")
+
+
+def without_places(experiment: Mapping[str, Any]) -> dict[str, Any]:
+    """An experiment without the folders of the machine that trained it."""
+    kept = {name: value for name, value in experiment.items() if name != "folder"}
+    if "data" in kept:
+        kept["data"] = {name: value for name, value in kept["data"].items() if name != "corpus"}
+    return kept
 
 
 def _built(folder: Path, form: GraphFormat) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
 """Trained models on disk: a folder of model.safetensors, config.yaml (the resolved experiment) and manifest.json.
 
 A training checkpoint is such a folder with training state beside it, and a run keeps its checkpoints under
-`checkpoints/step-<number>`. It knows neither how training goes on nor the library that computes the model.
+`checkpoints/step-<number>`. Where a folder is asked for, `aurl:small` is the model of that name in the package. It knows neither how training goes on nor the library that computes the model.
 """
 
 from __future__ import annotations
@@ -15,24 +15,30 @@ from typing import Any
 import yaml
 from safetensors import safe_open
 
+from aurl.data.embedded import BUILT_IN, built_in_model
 from aurl.models.config import MusicModelConfig
 from aurl.utils.errors import CheckpointError, ConfigError
 from aurl.utils.folders import MANIFEST, read_manifest, verify_folder
 
 WEIGHTS = "model.safetensors"
 GRAPH = "model.onnx"
-"""Takes the place of the weights in an exported model."""
+"""In place of the weights in an exported model, or beside them."""
 CONFIG = "config.yaml"
 CHECKPOINTS = "checkpoints"
 SCORED_ON = "scored_on"
 """Key of a manifest's metadata: what tells the pieces that its bits per note were measured on."""
-WHAT_TO_GIVE = "give the folder of a run, of one of its checkpoints, or of a model"
+WHAT_TO_GIVE = "give the folder of a run, of one of its checkpoints, or of a model, or the name of a built-in one"
 
 logger = logging.getLogger(__name__)
 
 
 def find_model(path: Path) -> Path:
-    """The undamaged model folder that `path` is or, for a run, its best checkpoint; raises CheckpointError."""
+    """The undamaged model folder that `path` is or names or, for a run, its best checkpoint.
+
+    Raises CheckpointError, and UnknownNameError for a built-in model that there is not.
+    """
+    if is_built_in(path):
+        path = built_in_model(str(path).removeprefix(BUILT_IN))
     if not path.is_dir():
         problem = "is not a folder" if path.exists() else "does not exist"
         raise CheckpointError(f"{path} {problem}", hint=WHAT_TO_GIVE)
@@ -48,6 +54,16 @@ def find_model(path: Path) -> Path:
         else:
             return folder
     raise CheckpointError(f"no checkpoint in {path} is whole", found=f"{len(candidates)} damaged ones")
+
+
+def is_built_in(path: Path) -> bool:
+    """Whether this is the name of a model in the package, and not a folder."""
+    return str(path).startswith(BUILT_IN)
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether a model folder holds trained weights, and not graphs alone."""
+    return (folder / WEIGHTS).exists()
 
 
 def newest_first(checkpoints: Path) -> list[Path]:

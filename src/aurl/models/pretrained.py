@@ -9,7 +9,7 @@ from typing import Any
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from aurl.models.folders import CONFIG, WEIGHTS, find_model, model_config, read_experiment
+from aurl.models.folders import CONFIG, WEIGHTS, find_model, has_weights, model_config, read_experiment
 from aurl.models.music_model import MusicModel
 from aurl.utils.config import yaml_text
 from aurl.utils.errors import CheckpointError
@@ -18,10 +18,11 @@ from aurl.utils.errors import CheckpointError
 def load_model(path: Path | str) -> tuple[MusicModel, dict[str, Any]]:
     """The model in `path`, ready to be used, and the experiment it comes from.
 
-    `path` is a model, a checkpoint, or a run, of which the best undamaged checkpoint is taken. Raises CheckpointError.
+    `path` is a model, the name of a built-in one, a checkpoint, or a run, of which the best undamaged checkpoint is
+    taken. Raises CheckpointError.
     """
     folder = find_model(Path(path))
-    if not (folder / WEIGHTS).exists():
+    if not has_weights(folder):
         raise CheckpointError(
             f"{folder} was exported for ONNX Runtime", found=f"no {WEIGHTS}", hint="give the model it was exported from"
         )

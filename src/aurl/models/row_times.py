@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
 from aurl.data.tokenizers.row_clock import RowClockConfig
@@ -23,22 +23,31 @@ class RowTimes(nn.Module):
     def forward(self, rows: Int[Tensor, "b t f"]) -> Int[Tensor, "b t"]:
         """The time of each row."""
         config = self.config
-        what, when = rows[..., config.what], rows[..., config.when]
-        numbers = torch.arange(what.shape[1], device=what.device)
+        when = rows[..., config.when]
+        what = torch.where(when > 0, -1, rows[..., config.what])  # what has a position changes no time
+        numbers = torch.arange(what.shape[1], device=what.device).expand(what.shape)
         metre = what - config.first_metre
         is_metre = (metre >= 0) & (metre < len(self.metre_steps))
-        told = torch.where(is_metre, numbers, -1).cummax(dim=1).values
+        told = _last(is_metre, numbers)
         in_force = torch.where(told >= 0, metre.gather(1, told.clamp(min=0)), config.common_metre)
-        length = self.metre_steps[in_force]
-        is_bar = what == config.bar
-        pending = torch.where(is_bar.cumsum(dim=1) > 0, length, 0)  # steps of the bar that each row is in
-        opened = torch.where(what == config.future, numbers, -1).cummax(dim=1).values
-        first, end = config.now
-        is_back = (what >= first) & (what < end) & (opened >= 0)
-        opened = opened.clamp(min=0)
-        before = torch.where(is_bar | is_back, numbers, 0).cummax(dim=1).values
-        resumes = is_back.gather(1, F.pad(before[:, :-1], (1, 0)))
-        last = torch.where(resumes, pending.gather(1, opened), F.pad(pending[:, :-1], (1, 0)))
-        start = torch.where(is_bar, last, 0).cumsum(dim=1)
+        is_bar, is_future = what == config.bar, what == config.future
+        pending = torch.where(is_bar.cumsum(dim=1) > 0, self.metre_steps[in_force], 0)  # steps of the bar of each row
+        is_now = (what >= config.now[0]) & (what < config.now[1])
+        opened = _before(_last(is_future | is_now, numbers))
+        is_back = is_now & is_future.gather(1, opened.clamp(min=0)) & (opened >= 0)
+        opened = _last(is_future, numbers).clamp(min=0)
+        resumes = is_back.gather(1, _before(_last(is_bar | is_back, numbers)).clamp(min=0))
+        steps = torch.where(resumes, pending.gather(1, opened), _before(pending, 0))
+        start = torch.where(is_bar, steps, 0).cumsum(dim=1)
         back = torch.where(is_back, start - start.gather(1, opened), 0).cumsum(dim=1)
         return start - back + (when - 1).clamp(min=0)
+
+
+def _last(there: Bool[Tensor, "b t"], numbers: Int[Tensor, "b t"]) -> Int[Tensor, "b t"]:
+    """The number of the last row that has it, up to each row; -1 before the first."""
+    return torch.where(there, numbers, -1).cummax(dim=1).values
+
+
+def _before(values: Int[Tensor, "b t"], first: int = -1) -> Int[Tensor, "b t"]:
+    """What stands at the row before."""
+    return F.pad(values[:, :-1], (1, 0), value=first)

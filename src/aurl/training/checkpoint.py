@@ -34,6 +34,8 @@ OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
 FIXED = ("model", "tokenizer", "training.optimizer.name", "training.optimizer.adamw_modules")
 """Settings a run cannot change half-way: the weights and the optimiser's memory would mean something else."""
+NOT_OF_WEIGHTS = ("model.context", "model.dropout")
+"""Settings of the network that it can: no weight depends on them."""
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +141,7 @@ def require_same_experiment(saved: Mapping[str, Any], current: Mapping[str, Any]
         old, new = before.get(key), now.get(key)
         if old == new:
             continue
-        if any(key == fixed or key.startswith(f"{fixed}.") for fixed in FIXED):
+        if key not in NOT_OF_WEIGHTS and any(key == fixed or key.startswith(f"{fixed}.") for fixed in FIXED):
             raise ConfigError(
                 f"this run was begun with another {key}",
                 found=f"{new!r}, not {old!r}",

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from aurl.data.tokenizers import EventTokenizer
+from aurl.data.tokenizers.row_clock import RowClockConfig
 from aurl.generation.engine import Runtime
 from aurl.generation.generator import GenerationConfig, generate
 from aurl.generation.runtimes.torch_runtime import TorchRuntime
@@ -14,10 +15,16 @@ from aurl.models.music_model import MusicModel
 CPU = torch.device("cpu")
 
 
-def small_model(sizes, context=64):
+CLOCK = RowClockConfig(when=0, what=1, bar=0, first_metre=1, metre_steps=(9, 15), common_metre=0, future=4, now=(5, 6))
+TIMED = {"musical_time": True, "row_clock": CLOCK}
+
+
+def small_model(sizes, context=64, **more):
     """A model whose every weight matters: fresh ones have zeros in them."""
     torch.manual_seed(0)
-    config = MusicModelConfig(vocabulary_sizes=sizes, width=16, layers=2, heads=2, context=context, dropout=0.5)
+    config = MusicModelConfig.parse(
+        {"vocabulary_sizes": sizes, "width": 16, "layers": 2, "heads": 2, "context": context, "dropout": 0.5} | more
+    )
     model = MusicModel(config)
     with torch.no_grad():
         for weight in model.parameters():
@@ -25,9 +32,9 @@ def small_model(sizes, context=64):
     return model
 
 
-@pytest.fixture
-def runtime():
-    return TorchRuntime(small_model((11, 7)), CPU)
+@pytest.fixture(params=[{}, TIMED], ids=["plain", "musical time"])
+def runtime(request):
+    return TorchRuntime(small_model((11, 7), **request.param), CPU)
 
 
 def rows(batch, length, seed=0):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from aurl.data.tokenizers import NoteTokenizer
 from aurl.data.tokenizers.note_tasks import Hole, arrange, split_bars
-from aurl.data.tokenizers.row_clock import RowClock
+from aurl.data.tokenizers.row_clock import START, RowClock, RowClockConfig
 from aurl.models.attention import Rotary
 from aurl.models.row_times import RowTimes
 from aurl.utils.errors import ConfigError
@@ -16,6 +16,20 @@ from random_scores import scores
 
 TOKENIZER = NoteTokenizer()
 CONFIG = TOKENIZER.row_clock
+
+
+SMALL_CLOCK = RowClockConfig(
+    when=0, what=1, bar=0, first_metre=1, metre_steps=(4, 6, 8), common_metre=1, future=4, now=(5, 6)
+)
+
+
+def one_by_one(config, tokens):
+    """The times that the clock tells row by row."""
+    steps, state, clock = [], START, RowClock(config)
+    for row in tokens.tolist():
+        step, state = clock.advance(row, state)
+        steps.append(step)
+    return steps
 
 
 @settings(max_examples=40, phases=[Phase.generate])
@@ -26,7 +40,14 @@ def test_a_window_at_once_has_the_times_of_its_rows_one_by_one(score, with_hole)
     if with_hole and bars > 1:
         tokens = arrange(tokens, TOKENIZER.layout, hole=Hole(0, min(8, bars - 1)))
     steps = RowTimes(CONFIG)(torch.from_numpy(tokens.astype(np.int64))[None])[0]
-    assert steps.tolist() == RowClock(CONFIG).steps(tokens.tolist())[0]
+    assert steps.tolist() == one_by_one(CONFIG, tokens)
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.sampled_from([0, 0, 3]), st.integers(0, 7)), min_size=1, max_size=30))
+def test_rows_in_any_order_have_the_same_times_too(rows):
+    steps = RowTimes(SMALL_CLOCK)(torch.tensor([rows]))[0]
+    assert steps.tolist() == one_by_one(SMALL_CLOCK, np.array(rows))
 
 
 @pytest.mark.parametrize("head_width", [8, 16, 64, 128])

@@ -147,8 +147,10 @@ def test_another_model_tokenizer_or_optimiser_is_refused(changed, key):
 def test_any_other_difference_is_told(caplog):
     with caplog.at_level(logging.WARNING):
         changed = {"training": {"steps": 20, "optimizer": {"name": "adamw"}}, "modelling": 3}
+        changed["model"] = saved_experiment()["model"] | {"context": 2048}
         require_same_experiment(saved_experiment(), {**EXPERIMENT, **changed})
     assert caplog.messages == [
+        "going on with another model.context: 2048, before None",
         "going on with another modelling: 3, before None",
         "going on with another training.steps: 20, before 10",
     ]

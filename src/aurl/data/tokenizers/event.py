@@ -65,6 +65,11 @@ class EventTokenizer(Tokenizer):
         unit = ev.STEPS_PER_SECOND * 60
         return Clock(np.cumsum(passed) / ev.STEPS_PER_SECOND, beats / unit, beats // (unit * BEATS_PER_BAR))
 
+    @property
+    def resolution(self) -> str:
+        """The grid of onsets and ends, and the classes of loudness."""
+        return f"event, {ev.STEPS_PER_SECOND} steps a second, durations exact, {ev.VELOCITY_COUNT} loudnesses"
+
     def note_count(self, tokens: NDArray[Any]) -> int:
         """The number of note-on tokens."""
         return int(np.count_nonzero(within(known_ids(tokens), ev.NOTE_ON, ev.PITCH_COUNT)))

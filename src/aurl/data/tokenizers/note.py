@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aurl.data.tokenizers.base import TOKENIZERS, Clock, LossReport, Tokenizer, Tokens
+from aurl.data.tokenizers.event_vocabulary import VELOCITY_COUNT
 from aurl.data.tokenizers.note_grammar import NoteGrammar
 from aurl.data.tokenizers.note_grid import read_grid, resolve, write_score
 from aurl.data.tokenizers.note_losses import count_losses
@@ -28,7 +29,6 @@ from aurl.data.tokenizers.note_vocabulary import (
     NUDGES,
     STEPS_PER_QUARTER,
     STEPS_PER_SECOND,
-    VELOCITY_COUNT,
     WHAT,
     WHEN,
     WHO,

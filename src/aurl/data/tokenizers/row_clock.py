@@ -7,7 +7,7 @@ goes on from there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from pydantic import PositiveInt
 
@@ -40,34 +40,31 @@ State = tuple[int, int, int, int, int]
 first where the future was opened (-1: it was not)."""
 
 
+START: State = (0, 0, 0, -1, 0)
+"""Before any row."""
+
+
 class RowClock:
     """Tells the steps of rows that come one after another."""
 
-    START: State = (0, 0, 0, -1, 0)
-    """The state before any row."""
-
     def __init__(self, config: RowClockConfig) -> None:
         self.config = config
+        self._metres = range(config.first_metre, config.first_metre + len(config.metre_steps))
 
-    def steps(self, rows: Iterable[Sequence[int]], state: State = START) -> tuple[list[int], State]:
-        """The time of each row in steps after `state`, and the state after the last."""
-        told, config = [], self.config
+    def advance(self, row: Sequence[int], state: State) -> tuple[int, State]:
+        """The time of a row in steps, and the state after it."""
+        config = self.config
         start, bar, metre, opened, opened_bar = state
-        metre = metre or config.metre_steps[config.common_metre]
-        metres = range(config.first_metre, config.first_metre + len(config.metre_steps))
-        for row in rows:
-            what, when = int(row[config.what]), int(row[config.when])
-            if when:
-                told.append(start + when - 1)
-                continue
-            if what == config.bar:
-                start, bar = start + bar, metre
-            elif what in metres:
-                metre = config.metre_steps[what - config.first_metre]
-                bar = metre if bar else 0
-            elif what == config.future:
-                opened, opened_bar = start, bar
-            elif opened >= 0 and config.now[0] <= what < config.now[1]:
-                start, bar = opened, opened_bar
-            told.append(start)
-        return told, (start, bar, metre, opened, opened_bar)
+        what, when = row[config.what], row[config.when]
+        if when:
+            return start + when - 1, state
+        if what == config.bar:
+            start, bar = start + bar, metre or config.metre_steps[config.common_metre]
+        elif what in self._metres:
+            metre = config.metre_steps[what - config.first_metre]
+            bar = metre if bar else 0
+        elif what == config.future:
+            opened, opened_bar = start, bar
+        elif opened >= 0 and config.now[0] <= what < config.now[1]:
+            start, bar, opened = opened, opened_bar, -1
+        return start, (start, bar, metre, opened, opened_bar)
