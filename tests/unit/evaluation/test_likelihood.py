@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from aurl.data.tokenizers import EventTokenizer, NoteTokenizer
-from aurl.evaluation.likelihood import bits_per_note, split
+from aurl.data.tokenizers import EventTokenizer, NoteTokenizer, NoteTokenizerConfig
+from aurl.evaluation.likelihood import bits_per_note, difference, split
 from aurl.models.config import MusicModelConfig
 from aurl.models.music_model import MusicModel
 from aurl.music.score import Notes as NoteTable
@@ -174,3 +174,83 @@ def test_windows_inside_a_piece_begin_with_its_preamble():
     bits_per_note(model, [tokens], tokenizer, context=64)
     told = tokenizer.preamble(tokens, 100).tolist()
     assert told in [rows[: len(told)] for rows in model.first_rows]
+
+
+def test_each_piece_has_its_own_bits_choices_notes_tokens_and_seconds():
+    tokenizer = NoteTokenizer()
+    given = [tokenizer.encode(tune(40)), tokenizer.encode(tune(90))]
+    sizes = tokenizer.vocabulary.sizes
+    model = MusicModel(MusicModelConfig(vocabulary_sizes=sizes, width=32, layers=1, heads=2)).eval()
+    report = bits_per_note(model, given, tokenizer, context=24, batch_tokens=100)
+    alone = [bits_per_note(model, [piece], tokenizer, context=24) for piece in given]
+    assert report.piece_bits == pytest.approx(np.concatenate([each.piece_bits for each in alone]), rel=1e-5)
+    assert report.piece_notes.tolist() == [40, 90]
+    assert report.piece_tokens.tolist() == [len(piece) - 1 for piece in given]
+    assert report.piece_choices[:, 4].tolist() == [40, 90]
+    assert report.piece_seconds == pytest.approx([tokenizer.decode(piece).duration_seconds for piece in given])
+    assert report.bits_per_second == pytest.approx(report.piece_bits.sum() / report.piece_seconds.sum())
+    assert report.fields == ("when", "who", "what", "how_long", "how_loud")
+
+
+def test_perplexity_is_the_number_of_values_that_seem_equally_likely():
+    report = bits_per_note(UniformModel(), pieces(40, 7, 100, fields=1), TEN_NOTES, context=16)
+    assert report.perplexity == pytest.approx(VOCABULARY, rel=1e-6)
+
+
+def test_the_interval_is_of_the_figure_and_shares_of_fields_add_up_to_it():
+    tokenizer = NoteTokenizer()
+    given = [tokenizer.encode(tune(count)) for count in (30, 40, 60, 80)]
+    report = bits_per_note(CountingModel(), given, tokenizer, context=64)
+    for unit, figure in (
+        ("note", report.bits_per_note), ("second", report.bits_per_second), ("token", report.bits_per_token),
+    ):  # fmt: skip
+        interval = report.interval(unit)
+        assert interval.value == pytest.approx(figure)
+        assert interval.low <= figure <= interval.high
+        shares = [report.interval(unit, field).value for field in report.fields]
+        assert sum(shares) == pytest.approx(figure)
+    loud = report.values("choice", "how_loud")
+    assert loud[:, 1].tolist() == [30, 40, 60, 80]
+
+
+def test_two_models_are_compared_piece_by_piece():
+    tokenizer = NoteTokenizer()
+    given = [tokenizer.encode(tune(count)) for count in (30, 60, 90)]
+
+    class Twice(CountingModel):
+        def nll(self, tokens, targets, mask):
+            return 2 * super().nll(tokens, targets, mask)
+
+    one, two = (bits_per_note(model, given, tokenizer, context=64) for model in (CountingModel(), Twice()))
+    assert difference(two, one).value == pytest.approx(one.bits_per_note)
+    assert difference(two, one, "second", "what").value == pytest.approx(one.interval("second", "what").value)
+    assert difference(one, one).high == 0
+
+
+def test_models_of_other_pieces_cannot_be_compared():
+    tokenizer = NoteTokenizer()
+    one, other = (
+        bits_per_note(CountingModel(), [tokenizer.encode(tune(count))], tokenizer, context=64) for count in (30, 60)
+    )
+    with pytest.raises(CorpusError, match="different pieces"):
+        difference(one, other)
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "told"),
+    [
+        (NoteTokenizer(), "note metrical, 24 steps a quarter, 68 durations, 32 loudnesses"),
+        (
+            NoteTokenizer(NoteTokenizerConfig(nudge=True)),
+            "note metrical, 24 steps a quarter, 68 durations, 32 loudnesses, 4 nudges",
+        ),
+        (
+            NoteTokenizer(NoteTokenizerConfig(clock="performed")),
+            "note performed, 64 steps a second, 120 durations, 32 loudnesses",
+        ),
+        (EventTokenizer(), "event, 64 steps a second, durations exact, 32 loudnesses"),
+    ],
+)
+def test_a_report_tells_its_resolution(tokenizer, told):
+    report = bits_per_note(CountingModel(), [tokenizer.encode(tune(9))], tokenizer, context=64)
+    assert report.resolution == told

@@ -1,6 +1,20 @@
 """Figures of a score, and whether they lie where those of real music do."""
 
-from aurl.evaluation.metrics.basic import METRICS
-from aurl.evaluation.metrics.comparison import MetricRow, Reference, compare, describe, reference_of, unlikeness
+from aurl.evaluation.metrics.catalogue import METRICS, features
+from aurl.evaluation.metrics.comparison import MetricRow, Reference, beside, compare, describe, reference_of, unlikeness
+from aurl.evaluation.metrics.pitch import pitch_class_seconds
+from aurl.evaluation.metrics.structure import is_degenerate
 
-__all__ = ["METRICS", "MetricRow", "Reference", "compare", "describe", "reference_of", "unlikeness"]
+__all__ = [
+    "METRICS",
+    "MetricRow",
+    "Reference",
+    "beside",
+    "compare",
+    "describe",
+    "features",
+    "is_degenerate",
+    "pitch_class_seconds",
+    "reference_of",
+    "unlikeness",
+]

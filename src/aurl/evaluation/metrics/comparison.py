@@ -6,12 +6,12 @@ What lies outside is unlike the reference; what lies inside need not be good. Kn
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from aurl.evaluation.metrics.basic import METRICS
+from aurl.evaluation.metrics.catalogue import METRICS
 from aurl.music.score import Score
 from aurl.utils.errors import CorpusError
 
@@ -43,13 +43,18 @@ Reference = dict[str, tuple[float, float, float]]
 """The 5 %, 50 % and 95 % quantiles of each metric over real music."""
 LOOKED_AT = ("pitch_range", "note_density", "polyphony", "key_fit")
 """The metrics that tell how like real music a piece is."""
+COMPARED = (
+    "pitch_range", "mean_pitch", "note_density", "mean_duration", "polyphony", "silence", "pitch_class_entropy",
+    "key_fit", "repetition",
+)  # fmt: skip
+"""The metrics that a comparison shows: few enough to read, and plain words to a musician."""
 
 
-def reference_of(scores: Iterable[Score]) -> Reference:
-    """Where the metrics of `scores` lie."""
-    described = [describe(score) for score in scores]
+def reference_of(scores: Iterable[Score], names: Collection[str] = tuple(METRICS)) -> Reference:
+    """Where the named metrics of `scores` lie."""
+    described = [describe(score, names) for score in scores]
     found: Reference = {}
-    for name in METRICS:
+    for name in names:
         known = [figures[name] for figures in described if name in figures]
         if known:
             low, middle, high = np.quantile(known, [0.05, 0.5, 0.95]).tolist()
@@ -62,7 +67,7 @@ def unlikeness(score: Score, reference: Reference) -> float:
 
     Counted in spreads of that metric, from 5 % to 95 %; infinite for a piece that lacks one.
     """
-    ours = describe(score)
+    ours = describe(score, LOOKED_AT)
     distances = [0.0]
     for name in LOOKED_AT:
         if name in reference:
@@ -71,20 +76,26 @@ def unlikeness(score: Score, reference: Reference) -> float:
     return max(distances)
 
 
-def describe(score: Score) -> dict[str, float]:
-    """Every metric that `score` has: one without pitched notes has no `mean_pitch`."""
-    values = {name: metric(score) for name, metric in METRICS.items()}
+def describe(score: Score, names: Collection[str] = tuple(METRICS)) -> dict[str, float]:
+    """The named metrics, those that `score` has: one without pitched notes has no `mean_pitch`."""
+    values = {name: METRICS[name](score) for name in names}
     return {name: value for name, value in values.items() if not math.isnan(value)}
 
 
 def compare(scores: Sequence[Score], reference: Sequence[Score]) -> list[MetricRow]:
-    """A row for each metric that scores and reference both have; raises CorpusError without any reference."""
+    """A row for each metric of COMPARED that scores and reference both have; raises CorpusError without reference."""
     if not reference:
         raise CorpusError("there are no reference pieces to compare with", hint="prepare a corpus with a valid split")
-    ours = [describe(score) for score in scores]
+    return beside(scores, reference_of(reference, COMPARED))
+
+
+def beside(scores: Sequence[Score], reference: Mapping[str, Sequence[float]]) -> list[MetricRow]:
+    """A row for each metric of COMPARED that the scores have and whose quantiles over real music are known."""
+    ours = [describe(score, COMPARED) for score in scores]
     rows = []
-    for name, quantiles in reference_of(reference).items():
+    for name in (name for name in COMPARED if name in reference):
+        low, middle, high = reference[name]
         values = tuple(figures[name] for figures in ours if name in figures)
         if values:
-            rows.append(MetricRow(name, values, *quantiles))
+            rows.append(MetricRow(name, values, low, middle, high))
     return rows

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from aurl.evaluation.metrics import METRICS, compare, describe, reference_of, unlikeness
+from aurl.evaluation.metrics.comparison import COMPARED
 from aurl.music.score import Notes, Score, Track
 from aurl.utils.errors import CorpusError
 
@@ -21,12 +22,23 @@ def row_of(rows, metric):
 
 
 def test_describe_gives_every_metric_by_name():
-    assert set(describe(interval(60, 7))) == set(METRICS)
+    described = describe(interval(60, 7))
+    assert described == {name: METRICS[name](interval(60, 7)) for name in described}
+    assert set(COMPARED) <= set(described) <= set(METRICS)
+
+
+def test_describe_gives_those_that_are_asked_for():
+    assert describe(interval(60, 7), ("pitch_range", "self_similarity_4")) == {"pitch_range": 7}
 
 
 def test_describe_leaves_out_what_a_score_does_not_have():
     drums = interval(36, 2).replace(tracks=(Track(is_drum=True),))
-    assert set(describe(drums)) == {"note_density", "mean_duration", "silence"}
+    assert set(describe(drums, COMPARED)) == {"note_density", "mean_duration", "silence"}
+
+
+def test_a_reference_tells_of_every_metric_and_a_comparison_of_nine():
+    assert set(reference_of(REFERENCE)) >= {*COMPARED, "mean_velocity"}
+    assert [row.metric for row in compare([interval(60, 4)], REFERENCE)] == list(COMPARED)
 
 
 def test_a_row_holds_the_quantiles_of_the_reference():
