@@ -31,7 +31,7 @@ class BeamEngine(Engine):
         self._catch_up()
         width = len(self.alive)
         pieces, over = np.flatnonzero(self.alive), np.flatnonzero(~self.alive)
-        rows, gains = self._continuations(pieces, may_end[pieces], width)
+        rows, gains = self._continuations(pieces, may_end.tolist(), width)
         parents = np.concatenate([np.repeat(pieces, rows.shape[1]), over])
         scores = self._scores[parents] + np.concatenate([gains.ravel(), np.zeros(len(over))])
         lengths = self._rows[parents] + self.alive[parents]
@@ -40,10 +40,10 @@ class BeamEngine(Engine):
         self._scores, self._rows = scores[best], lengths[best]
         self.alive &= self._scores > -np.inf  # there were fewer than `width` ways to go on
         going = np.flatnonzero(self.alive)
-        self._write(going, rows.reshape(-1, rows.shape[2])[best[going]])
+        self._write(going.tolist(), rows.reshape(-1, rows.shape[2])[best[going]].tolist())
 
     def _continuations(
-        self, pieces: Int[np.ndarray, " r"], may_end: Bool[np.ndarray, " r"], width: int
+        self, pieces: Int[np.ndarray, " r"], may_end: list[bool], width: int
     ) -> tuple[Int[np.ndarray, "r w f"], Float[np.ndarray, "r w"]]:
         """The `width` likeliest rows for each of `pieces`, and their log-probabilities; -inf where there are fewer."""
         fields, count = len(self.pad), len(pieces)
@@ -59,20 +59,19 @@ class BeamEngine(Engine):
         return rows, gains
 
     def _logs(
-        self,
-        pieces: Int[np.ndarray, " r"],
-        field: int,
-        chosen: Int[np.ndarray, "r f"],
-        may_end: Bool[np.ndarray, " r"],
+        self, pieces: Int[np.ndarray, " r"], field: int, chosen: Int[np.ndarray, "r f"], may_end: list[bool]
     ) -> Float[np.ndarray, "r v"]:
         """Log-probabilities of the values of a field after the fields `chosen` before it; NaN counts as the least."""
-        legal, bias = self._legal(pieces, field, chosen[:, :field], may_end)
+        rows = zip(pieces.tolist(), chosen[:, :field].tolist(), strict=True)
+        choices = [self._legal(piece, field, row, may_end=may_end[piece]) for piece, row in rows]
+        legal = np.array([mask for mask, _ in choices])
         if (legal.sum(axis=1) == 1).all():
             return np.where(legal, 0.0, -np.inf)
+        bias = np.array([np.zeros(len(mask)) if added is None else added for mask, added in choices])
         everyone = np.tile(self.pad, (len(self.alive), 1))
         everyone[pieces] = chosen
         logits = self._logits(field, everyone[:, :field])[pieces].astype(np.float64)
-        bounded = np.nan_to_num(logits + (0 if bias is None else bias), nan=LEAST, posinf=-LEAST, neginf=LEAST)
+        bounded = np.nan_to_num(logits + bias, nan=LEAST, posinf=-LEAST, neginf=LEAST)
         bounded -= np.where(legal, bounded, -np.inf).max(axis=1, keepdims=True)
         mass = np.where(legal, np.exp(np.maximum(bounded, LEAST)), 0).sum(axis=1, keepdims=True)
         return np.where(legal, np.maximum(bounded, LEAST) - np.log(np.maximum(mass, 1)), -np.inf)

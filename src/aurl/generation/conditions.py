@@ -34,6 +34,7 @@ from aurl.data.tokenizers.note_vocabulary import (
     is_within,
     nearest_tempos,
 )
+from aurl.generation.form import draw_form
 from aurl.generation.plan import BarPlan, Plan, Rows
 from aurl.generation.progressions import Progression
 from aurl.music.score import Score
@@ -42,6 +43,7 @@ from aurl.utils.config import Config
 from aurl.utils.errors import ConfigError, UnknownNameError
 
 USUAL_SECTION = 8
+AUTO = "auto"
 _SECTION = re.compile(r"([A-Z])[:=]?(\d*)")
 
 
@@ -70,7 +72,10 @@ class Conditions(Config):
     Without a key or a prompt, the likeliest key of the chords is told.
     """
     sections: str | None = None
-    """The form, like "AABA", or with bars "A8 A8 B8 A8"; without them sections share the bars of the piece."""
+    """The form, like "AABA", or with bars "A8 A8 B8 A8"; without them sections share the bars of the piece.
+
+    "auto" draws one for each piece, as pop songs have them.
+    """
 
     @property
     def is_empty(self) -> bool:
@@ -98,12 +103,13 @@ def planned(
     given = _labels(conditions, layout, bars, most_bars, COMMON_METRE if metre is None else metre)
     opening = row_of("bar" if layout.is_metrical else "start", 0, layout)
     programs = program_rows(conditions.instruments, layout)
-    fixed = [kind for kind, is_given in (("metre", is_held), ("program", programs is not None)) if is_given]
+    is_given = {"metre": is_held, "program": programs is not None, "section": conditions.sections is not None}
+    fixed = [kind for kind, given_so in is_given.items() if given_so]
     return Plan(
         prefix=controls,
         programs=programs,
         bars={bar: BarPlan(opening, tuple(rows)) for bar, rows in given.items()},
-        masks=masks(layout, labels=not given, fixed=fixed),
+        masks=masks(layout, labels=conditions.chords is None, fixed=fixed),
     )
 
 
@@ -119,6 +125,14 @@ def opened(
     plan = planned(conditions, layout, bars, most_bars, int(metres[-1]) if len(metres) else None)
     free = {kind: row_of(kind, 0, layout) for kind in layout.controls if kind == "bars"}
     return told(head, {**free, **plan.prefix}, layout), plan
+
+
+def formed(conditions: Conditions, seed: int, bars: int | None, most_bars: int) -> Conditions:
+    """With a form of `bars` bars where it is to be drawn; one without an outro where their number is not known."""
+    if (conditions.sections or "").strip().lower() != AUTO:
+        return conditions
+    form = draw_form(bars or most_bars, seed, ends=bars is not None)
+    return conditions.model_copy(update={"sections": form})
 
 
 def refuse(conditions: Conditions, names: Sequence[str]) -> None:

@@ -3,6 +3,8 @@
 The engine knows a runtime (something that turns tokens into logits), a grammar, a plan and a sampler; how long a piece
 should be, and what its tokens mean, is the generator's business. Arrays are b pieces by t tokens by f fields. Pieces
 may begin differently and grow by more than one row a step, where rows are given; each has its own place in the runtime.
+The runtime reads all pieces together; grammar, plan and sampler go through them one by one in plain numbers, which for
+a few pieces is quicker than small arrays.
 
 A piece longer than the runtime's context is written through a sliding window: when the context is full, about its last
 half is fed again from position 0, so the network never sees a position it was not trained on. The window begins with
@@ -30,6 +32,9 @@ from aurl.data.tokenizers.grammar import Grammar
 from aurl.generation.constraints import Constraints
 from aurl.generation.plan import Cursor
 from aurl.generation.sampling import SamplingConfig, build_samplers
+
+NOTHING = np.zeros(0, np.int64)
+"""No values: what draws look back on without penalties."""
 
 
 @runtime_checkable
@@ -86,18 +91,22 @@ class Engine:
         self.grammar, self.constraints, self.cursors = grammar or tokenizer.grammar, constraints, cursors
         self.samplers = build_samplers(sampling, [field.name for field in vocabulary.fields])
         self.window = sampling.window
-        self.end, self.pad = vocabulary.end.astype(np.int64), vocabulary.pad.astype(np.int64)
-        self.end_fields = np.flatnonzero(["end" in field.tokens for field in vocabulary.fields])
+        self.pad = vocabulary.pad.astype(np.int64)
+        self._end: list[int] = vocabulary.end.tolist()
+        self._pad: list[int] = vocabulary.pad.tolist()
+        self._end_fields = [number for number, field in enumerate(vocabulary.fields) if "end" in field.tokens]
         self.generators = [np.random.default_rng(seed) for seed in seeds]
         self.lengths = np.zeros(batch, np.int64)
         self.tokens = np.tile(self.pad, (batch, 2 * max(map(len, prompts)), 1))
         self.alive, self.ended = np.ones(batch, np.bool_), np.zeros(batch, np.bool_)
         self.fallbacks = np.zeros(batch, np.int64)
-        self.states = self.grammar.start(batch)
-        self._fed, self._slid = np.zeros(batch, np.int64), np.zeros(batch, np.bool_)
+        self.states = [self.grammar.initial] * batch
+        self._unread: list[list[list[int]]] = [[] for _ in seeds]
+        """Rows of each piece that the runtime has not been fed."""
+        self._slid = [False] * batch
         runtime.reset(batch * self._copies)
         for piece, prompt in enumerate(prompts):
-            self._append(piece, prompt.astype(np.int64))
+            self._append(piece, prompt)
 
     @property
     def _copies(self) -> int:
@@ -106,28 +115,30 @@ class Engine:
     def step(self, may_end: Bool[np.ndarray, " b"]) -> None:
         """Let each piece still going choose a row; only those that `may_end` can choose the end token."""
         self._catch_up()
-        pieces = np.flatnonzero(self.alive)
-        self._write(pieces, self._choose(pieces, may_end[pieces]))
+        pieces = self.alive.nonzero()[0].tolist()
+        self._write(pieces, self._choose(pieces, may_end.tolist()))
 
-    def _write(self, pieces: Int[np.ndarray, " r"], chosen: Int[np.ndarray, "r f"]) -> None:
+    def _write(self, pieces: list[int], chosen: list[list[int]]) -> None:
         """Write the chosen rows, or what is given in their place; see which pieces are over."""
-        if self.cursors:
-            settled = [self.cursors[p].settle(row[None]) for p, row in zip(pieces.tolist(), chosen, strict=True)]
-            counts = np.array([len(rows) for rows in settled])
-            for at in range(counts.max(initial=0)):
-                self._append_row(pieces[counts > at], np.array([rows[at] for rows in settled if len(rows) > at]))
-            self.alive[pieces] = [not self.cursors[piece].is_over for piece in pieces.tolist()]
-        else:
-            self._append_row(pieces, chosen)
-        last = self.tokens[pieces, self.lengths[pieces] - 1]
-        self.ended[pieces] = np.logical_and.reduce(last[:, self.end_fields] == self.end[self.end_fields], axis=1)
-        self.alive &= ~self.ended
+        for piece, row in zip(pieces, chosen, strict=True):
+            if self.cursors:
+                cursor = self.cursors[piece]
+                self._append(piece, cursor.settle(np.array([row])))
+                self.alive[piece] = not cursor.is_over
+            else:
+                self._append_row(piece, row)
+            last = self.tokens[piece, self.lengths[piece] - 1].tolist()
+            if all(last[field] == self._end[field] for field in self._end_fields):
+                self.ended[piece], self.alive[piece] = True, False
 
     def select(self, pieces: Int[np.ndarray, " b"]) -> None:
         """Go on with copies of these pieces, as many as there are, in place of all; each keeps its random numbers."""
-        for name in ("tokens", "lengths", "alive", "ended", "fallbacks", "states", "_fed", "_slid"):
+        for name in ("tokens", "lengths", "alive", "ended", "fallbacks"):
             setattr(self, name, getattr(self, name)[pieces])
-        self.cursors = [copy(self.cursors[piece]) for piece in pieces.tolist()] if self.cursors else []
+        old = pieces.tolist()
+        self.states, self._slid = [self.states[piece] for piece in old], [self._slid[piece] for piece in old]
+        self._unread = [self._unread[piece].copy() for piece in old]
+        self.cursors = [copy(self.cursors[piece]) for piece in old] if self.cursors else []
         if self.constraints is not None:
             self.constraints.select(pieces)
         batch = len(pieces)
@@ -135,82 +146,72 @@ class Engine:
 
     def _append(self, piece: int, rows: Int[np.ndarray, "k f"]) -> None:
         """Write given rows to the end of one piece."""
-        at = np.array([piece])
-        for row in rows:
-            self._append_row(at, row[None])
+        for row in rows.tolist():
+            self._append_row(piece, row)
 
-    def _append_row(self, pieces: Int[np.ndarray, " r"], rows: Int[np.ndarray, "r f"]) -> None:
-        """Write a row to the end of each of `pieces`."""
-        ends = self.lengths[pieces]
-        if ends.max() >= self.tokens.shape[1]:
-            more = np.tile(self.pad, (len(self.tokens), self.tokens.shape[1], 1))
+    def _append_row(self, piece: int, row: list[int]) -> None:
+        """Write a row to the end of one piece."""
+        length = self.lengths.item(piece)
+        if length == self.tokens.shape[1]:
+            more = np.tile(self.pad, (len(self.tokens), length, 1))
             self.tokens = np.concatenate([self.tokens, more], axis=1)
-        at = self._at(pieces)
-        self.tokens[pieces, ends] = rows
-        self.lengths[at] += 1
-        self.states[at] = self.grammar.advance(self.states[at], rows)
+        self.tokens[piece, length] = row
+        self.lengths[piece] = length + 1
+        self._unread[piece].append(row)
+        self.states[piece] = self.grammar.advance(self.states[piece], row)
         if self.constraints is not None:
-            self.constraints.hear(pieces, rows)
+            self.constraints.hear(np.array([piece]), np.array([row]))
 
     def _catch_up(self) -> None:
         """Feed the runtime what it has not seen; a piece that does not fit begins a new window of half its context."""
-        batch, context = len(self.tokens), self.runtime.context
-        held = self.runtime.lengths[:batch]
-        counts = np.where(self.alive, self.lengths - self._fed, 0)
-        is_full = held + counts > context
+        held, context = self.runtime.lengths[: len(self.tokens)], self.runtime.context
+        new = [unread if alive else [] for unread, alive in zip(self._unread, self.alive.tolist(), strict=True)]
+        full = [len(rows) + length > context for rows, length in zip(new, held.tolist(), strict=True)]
         for piece, cursor in enumerate(self.cursors):
-            is_full[piece] |= cursor.recalls and self._slid[piece]
+            full[piece] |= cursor.recalls and self._slid[piece] and len(new[piece]) > 0
             cursor.recalls = False
-        self._slid |= is_full
-        if np.count_nonzero(is_full):
-            self.runtime.rewind(np.tile(np.where(is_full, 0, held), self._copies))
-            fed, counts = self._windows(is_full, context)
-        else:
-            at = self._fed[:, None] + np.arange(counts.max())
-            fed = self.tokens[np.arange(batch)[:, None], np.minimum(at, self.tokens.shape[1] - 1)]
+        if any(full):
+            self.runtime.rewind(np.tile(np.where(full, 0, held), self._copies))
+            new = [self._window(piece) if full[piece] else rows for piece, rows in enumerate(new)]
+        counts = list(map(len, new))
+        fed = np.array([rows + [self._pad] * (max(counts) - len(rows)) for rows in new], np.int64)
         if self._copies == 2:
-            fed, counts = np.concatenate([fed, self.tokenizer.unconditional(fed)]), np.tile(counts, 2)
-        self.runtime.feed(fed, counts)
-        self._fed = np.where(self.alive, self.lengths, self._fed)
+            fed, counts = np.concatenate([fed, self.tokenizer.unconditional(fed)]), counts * 2
+        self.runtime.feed(fed, np.array(counts))
+        for piece in self.alive.nonzero()[0].tolist():
+            self._unread[piece] = []
 
-    def _windows(
-        self, is_full: Bool[np.ndarray, " b"], context: int
-    ) -> tuple[Int[np.ndarray, "b t f"], Int[np.ndarray, " b"]]:
-        """What each piece is fed, how many rows it is, where some begin a new window."""
-        new = [self.tokens[piece, self._fed[piece] : length] for piece, length in enumerate(self.lengths.tolist())]
-        for piece in np.flatnonzero(is_full).tolist():
-            length = int(self.lengths[piece])
-            resumed = self.tokenizer.resumed(self.tokens[piece, :length], length - max(1, context // 2))
-            new[piece] = resumed[-context:]
-        counts = np.where(self.alive, [len(rows) for rows in new], 0)
-        fed = np.tile(self.pad, (len(new), counts.max(), 1))
-        for piece in np.flatnonzero(self.alive).tolist():
-            fed[piece, : counts[piece]] = new[piece]
-        return fed, counts
+    def _window(self, piece: int) -> list[list[int]]:
+        """What a piece is fed in a new window."""
+        self._slid[piece], length, context = True, self.lengths.item(piece), self.runtime.context
+        resumed = self.tokenizer.resumed(self.tokens[piece, :length], length - max(1, context // 2))
+        rows: list[list[int]] = resumed[-context:].tolist()
+        return rows
 
-    def _choose(self, pieces: Int[np.ndarray, " r"], may_end: Bool[np.ndarray, " r"]) -> Int[np.ndarray, "r f"]:
-        """One row for each of `pieces`, field by field."""
-        fields, at = len(self.pad), self._at(pieces)
-        everyone = np.repeat(self.pad[None], len(self.tokens), axis=0)
-        chosen = everyone[at]
-        uniforms = np.array([self.generators[piece].random(fields) for piece in pieces.tolist()])
+    def _choose(self, pieces: list[int], may_end: list[bool]) -> list[list[int]]:
+        """One row for each of `pieces`, field by field; `may_end` is of all pieces."""
+        chosen, everyone = [list[int]() for _ in pieces], np.array([self._pad] * len(self.tokens))
+        uniforms = [self.generators[piece].random(len(self.pad)).tolist() for piece in pieces]
         for field, draw in enumerate(self.samplers):
-            legal, bias = self._legal(pieces, field, chosen[:, :field], may_end)
-            if np.count_nonzero(legal) == len(legal):
-                chosen[:, field] = legal.argmax(axis=1)
-                continue
-            everyone[at] = chosen
-            logits = self._logits(field, everyone[:, :field])[at]
-            if bias is not None:
-                logits = logits + bias
-            chosen[:, field], lost = draw(logits, legal, uniforms[:, field], self._recent(pieces, field))
-            if np.count_nonzero(lost):
-                self.fallbacks[pieces] += lost & (legal.sum(axis=1) > 1)
-        return np.asarray(chosen)
-
-    def _at(self, pieces: Int[np.ndarray, " r"]) -> slice | Int[np.ndarray, " r"]:
-        """How to index `pieces`, which ascend: all at once where all are meant."""
-        return slice(None) if len(pieces) == len(self.tokens) else pieces
+            choices = [
+                self._legal(piece, field, row, may_end=may_end[piece])
+                for piece, row in zip(pieces, chosen, strict=True)
+            ]
+            possible = [legal.nonzero()[0] for legal, _ in choices]
+            is_open = max(map(len, possible), default=0) > 1
+            logits = self._logits(field, everyone[:, :field]) if is_open else everyone
+            for at, piece in enumerate(pieces):
+                value, lost = possible[at].item(0), False
+                if len(possible[at]) > 1:
+                    bias = choices[at][1]
+                    wanted = logits[piece] if bias is None else logits[piece] + bias
+                    recent = self._recent(piece, field) if self.window else NOTHING
+                    value, lost = draw(wanted, possible[at], uniforms[at][field], recent)
+                chosen[at].append(value)
+                everyone[piece, field] = value
+                if lost:
+                    self.fallbacks[piece] += 1
+        return chosen
 
     def _logits(self, field: int, chosen: Int[np.ndarray, "b i"]) -> Float[np.ndarray, "b v"]:
         """The runtime's logits, guided."""
@@ -220,39 +221,35 @@ class Engine:
         return np.asarray(untold + self.guidance * (told - untold))
 
     def _legal(
-        self,
-        pieces: Int[np.ndarray, " r"],
-        field: int,
-        chosen: Int[np.ndarray, "r i"],
-        may_end: Bool[np.ndarray, " r"],
-    ) -> tuple[Bool[np.ndarray, "r v"], Float[np.ndarray, "r v"] | None]:
-        """What grammar, plan and constraints allow, and what they would rather have.
+        self, piece: int, field: int, chosen: list[int], *, may_end: bool
+    ) -> tuple[Bool[np.ndarray, " v"], Float[np.ndarray, " v"] | None]:
+        """What grammar, plan and constraints allow, not to be changed, and what they would rather have.
 
         What leads to the end, where it may not come yet, is not allowed if anything else is.
         """
-        states = self.states[self._at(pieces)]
-        legal = self.grammar.masks(states, field, chosen)
-        if self.cursors and field in self.cursors[0].plan.masks:
-            legal = _narrowed(legal, self.cursors[0].plan.masks[field])
-        if field <= self.end_fields[0] and np.count_nonzero(may_end) < len(may_end):
-            stops = ~may_end & (self.grammar.must_end(states) | (field == self.end_fields[0]))
-            if np.count_nonzero(stops):
-                stops &= np.logical_and.reduce(chosen == self.end[:field], axis=1)
+        state = self.states[piece]
+        legal = self.grammar.mask(state, field, chosen)
+        if self.cursors and field in self.cursors[piece].plan.masks:
+            legal = _narrowed(legal, self.cursors[piece].plan.masks[field])
+        if not may_end and field <= self._end_fields[0] and chosen == self._end[:field]:
+            end = self._end[field]
+            if legal[end] and (field == self._end_fields[0] or self.grammar.must_end(state)):
                 going_on = legal.copy()
-                going_on[stops, self.end[field]] = False
-                legal = _narrowed(legal, going_on)
-        return (legal, None) if self.constraints is None else self.constraints.apply(pieces, field, chosen, legal)
+                going_on[end] = False
+                legal = going_on if going_on.any() else legal
+        if self.constraints is None:
+            return legal, None
+        row = np.array(chosen, np.int64)[None]
+        left, bias = self.constraints.apply(np.array([piece]), field, row, legal[None])
+        return left[0], None if bias is None else bias[0]
 
-    def _recent(self, pieces: Int[np.ndarray, " r"], field: int) -> Int[np.ndarray, "r w"]:
-        """The last values of `field` of each piece, oldest first, as many as penalties look at; -1 before the first."""
-        if not self.window:
-            return np.zeros((len(pieces), 0), np.int64)
-        at = self.lengths[pieces][:, None] + np.arange(-min(self.window, int(self.lengths[pieces].max())), 0)
-        return np.where(at >= 0, self.tokens[pieces[:, None], at, field], -1)
+    def _recent(self, piece: int, field: int) -> Int[np.ndarray, " w"]:
+        """The last values of `field` of a piece, oldest first, as many as penalties look at."""
+        length = self.lengths.item(piece)
+        return self.tokens[piece, max(0, length - self.window) : length, field]
 
 
-def _narrowed(legal: Bool[np.ndarray, "r v"], allowed: Bool[np.ndarray, "..."]) -> Bool[np.ndarray, "r v"]:
-    """`legal` where `allowed`, in rows that keep anything."""
+def _narrowed(legal: Bool[np.ndarray, " v"], allowed: Bool[np.ndarray, " v"]) -> Bool[np.ndarray, " v"]:
+    """`legal` where `allowed`, if that leaves anything."""
     both = legal & allowed
-    kept = np.logical_or.reduce(both, axis=1)
-    return both if np.count_nonzero(kept) == len(kept) else np.where(kept[:, None], both, legal)
+    return both if both.any() else legal

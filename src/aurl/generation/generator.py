@@ -20,7 +20,7 @@ from aurl.data.tokenizers.base import Tokenizer
 from aurl.data.tokenizers.grammar import Grammar, NoteLimits
 from aurl.data.tokenizers.note import NoteTokenizer
 from aurl.generation.beam import BeamEngine
-from aurl.generation.conditions import Conditions, control_rows, opened, refuse, told
+from aurl.generation.conditions import Conditions, control_rows, formed, opened, refuse, told
 from aurl.generation.constraints import CONSTRAINTS, Constraints
 from aurl.generation.constraints.base import note_layout
 from aurl.generation.engine import Engine, Runtime
@@ -172,14 +172,15 @@ class _Request:
         self.began = time.perf_counter()
         self.tokenizer = tokenizer
         self.rewriting: Rewriting | None = None
-        self.plan: Plan | None = None
+        self.plans: list[Plan] = []
         self.seeds = [config.seed + variation for variation in range(config.variations)]
         if rewrite is not None:
             self.rewriting = _rewriting(prompt, rewrite, tokenizer, config.conditions)
-            self.head, self.plan, self.length = self.rewriting.head, self.rewriting.plan, self.rewriting.length
+            self.head, self.length = self.rewriting.head, self.rewriting.length
+            self.plans = [self.rewriting.plan] * config.variations
         else:
             self.length = Length.of(config.seconds, config.bars)
-            self.head, self.plan = _opened(tokenizer, config, prompt, self.length)
+            self.head, self.plans = _opened(tokenizer, config, prompt, self.length)
         self.budget = config.max_tokens or self.length.max_tokens(tokenizer)
         given = float(self.length.times(tokenizer, self.head)[-1])
         if prompt is not None and rewrite is None:
@@ -200,10 +201,10 @@ class _Request:
         )
 
     def _cursors(self) -> list[Cursor]:
-        if self.plan is None:
+        if not self.plans:
             return []
         assert isinstance(self.tokenizer, NoteTokenizer)
-        return [Cursor(self.plan, self.tokenizer.layout, self.head) for _ in self.seeds]
+        return [Cursor(plan, self.tokenizer.layout, self.head) for plan in self.plans]
 
     def _check_room(self, given: float) -> None:
         if given >= self.length.wanted > 0:
@@ -281,15 +282,18 @@ class _Request:
 
 def _opened(
     tokenizer: Tokenizer, config: GenerationConfig, prompt: Score | None, length: Length
-) -> tuple[NDArray[np.int64], Plan | None]:
-    """What a piece begins with and, where tokens can tell, what else is given."""
+) -> tuple[NDArray[np.int64], list[Plan]]:
+    """What the pieces begin with and, where tokens can tell, what else is given of each."""
     if isinstance(tokenizer, NoteTokenizer):
         most_bars = config.bars or math.ceil(min(length.limit, LONGEST_CHART) / SHORTEST_BAR)
-        return opened(config.conditions, tokenizer, prompt, config.bars, most_bars)
+        seeds = range(config.seed, config.seed + config.variations)
+        told = [formed(config.conditions, seed, config.bars, most_bars) for seed in seeds]
+        begun = {one.sections: opened(one, tokenizer, prompt, config.bars, most_bars) for one in told}
+        return begun[told[0].sections][0], [begun[one.sections][1] for one in told]
     if not config.conditions.is_empty:
         found = type(tokenizer).__name__
         raise ConfigError("these tokens cannot be told what a piece is to be like", found=found, hint=USE_NOTE)
-    return tokenizer.opening(prompt), None
+    return tokenizer.opening(prompt), []
 
 
 def _rewriting(prompt: Score | None, rewrite: Rewrite, tokenizer: Tokenizer, conditions: Conditions) -> Rewriting:

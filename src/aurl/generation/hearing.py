@@ -131,6 +131,8 @@ class HeardPiece:
         """By `who`, those with notes."""
         self.bass = 0
         """The track that had played lowest when the bar began, of those with pitches; 0: none."""
+        self.starts: list[int] = []
+        """Step at which each bar begins."""
         self.bars: list[list[tuple[int, ...]]] = []
         """The notes of each bar, (when, who, what, how long) in the order in which they were heard."""
         self.filled: set[int] = set()
@@ -163,6 +165,7 @@ class HeardPiece:
         self.bar += 1
         self.bar_length = self._next_length
         self.bass = self._lowest()
+        self.starts.append(self.bar_start)
         self.bars.append([])
         self.notes_before.append(self.note_count)
         self.fill = NONE_YET
@@ -196,7 +199,7 @@ class HeardPiece:
         twin.keys, twin.chords, twin.sections = copy(self.keys), copy(self.chords), copy(self.sections)
         twin.parts = {who: copy(part) for who, part in self.parts.items()}
         twin.bars = [*self.bars[:-1], *(bar.copy() for bar in self.bars[-1:])]
-        twin.filled, twin.notes_before = self.filled.copy(), self.notes_before.copy()
+        twin.filled, twin.notes_before, twin.starts = self.filled.copy(), self.notes_before.copy(), self.starts.copy()
         return twin
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aurl.data.tokenizers.base import Tokenizer
-from aurl.music.score import Notes, Score
+from aurl.music.score import Score
+from aurl.music.transforms import until
 
 SLACK_SHARE, SLACK_SECONDS = 0.1, 8.0
 """A piece runs over by this share of its length at most, and never by more than these seconds."""
@@ -71,9 +72,4 @@ class Length:
             end = int(score.tempo_map.seconds_to_ticks(self.limit))
         else:
             end = int(score.metre_map.bar_to_ticks(int(self.limit)))
-        notes = score.notes.take(score.notes.onset < end)
-        tables = {name: getattr(score, name) for name in Score.table_names() if name != "notes"}
-        return score.replace(
-            notes=Notes(**{**notes.columns(), "duration": np.minimum(notes.duration, end - notes.onset)}),
-            **{name: table.take(table.time < end) for name, table in tables.items()},
-        )
+        return until(score, end)

@@ -43,7 +43,7 @@ class TransformerConfig(Config):
     rope_base: float = Field(10_000.0, gt=1)
     """Base of the rotary wavelengths: the longest is 2 pi times this many tokens."""
     musical_time: bool = False
-    """Let half of the rotary pairs turn by time in the music, in beats and bars, in place of the number of the row."""
+    """Let half of the rotary pairs turn by time in the music, where the tokens tell bars, not by the row's number."""
     value_embeddings: bool = False
     """Give every layer's attention a second embedding of the rows, added to what it passes on."""
 

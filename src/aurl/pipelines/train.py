@@ -77,6 +77,15 @@ def learned_from(corpus: Corpus, config: ExperimentConfig) -> dict[str, list[flo
     return {name: list(quantiles) for name, quantiles in reference.items()}
 
 
+def described_network(config: ExperimentConfig, tokenizer: Tokenizer) -> ExperimentConfig:
+    """The experiment with what its network must know of the tokens: their values and, if they tell bars, their time."""
+    told: dict[str, Any] = {"vocabulary_sizes": list(tokenizer.vocabulary.sizes)}
+    if config.model.musical_time:
+        clock = tokenizer.row_clock
+        told |= {"musical_time": clock is not None, "row_clock": clock and clock.model_dump()}
+    return config.merged({"model": told})
+
+
 def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, Any]:
     """Train, or go on from the newest checkpoint of the run; returns what was reached and where the model is."""
     folder = config.run_folder
@@ -84,10 +93,7 @@ def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, A
     seed_everything(config.seed)
     corpus = Corpus.open(config.data.corpus)
     tokenizer = TOKENIZERS.build(config.tokenizer)
-    told: dict[str, Any] = {"vocabulary_sizes": list(tokenizer.vocabulary.sizes)}
-    if config.model.musical_time and tokenizer.row_clock is not None:
-        told["row_clock"] = tokenizer.row_clock.model_dump()
-    config = config.merged({"model": told})
+    config = described_network(config, tokenizer)
     data = TokenDataset(
         corpus,
         tokenizer,

@@ -66,21 +66,14 @@ class ToyTokenizer(Tokenizer):
 class AlternatingGrammar(Grammar):
     """State 0 wants a note with a pitch 1..5, state 1 a tick or the end, whose pitch is 0."""
 
-    def start(self, batch):
-        return np.zeros(batch, np.int64)
+    initial = 0
 
-    def masks(self, states, field, chosen):
-        if field == 0:
-            options = np.array([[0, 0, 0, 1, 0], [0, 1, 0, 0, 1]], np.bool_)
-        else:
-            options = np.array([[0, 1, 1, 1, 1, 1], [1, 0, 0, 0, 0, 0]], np.bool_)
-        return options[states]
+    def mask(self, state, field, chosen):
+        options = [[[0, 0, 0, 1, 0], [0, 1, 0, 0, 1]], [[0, 1, 1, 1, 1, 1], [1, 0, 0, 0, 0, 0]]]
+        return np.array(options[field][state], np.bool_)
 
-    def advance(self, states, rows):
-        return np.where(rows[:, 0] == 3, 1, 0)
-
-    def first_illegal(self, tokens):
-        return None
+    def advance(self, state, row):
+        return int(row[0] == 3)
 
 
 class PairTokenizer(ToyTokenizer):

@@ -26,17 +26,17 @@ def beams(runtime, tokenizer, width, *, steps=STEPS, may_end=True):
 
 def log_probability(runtime, tokenizer, values):
     """Of the values after the start, and how many; -inf where one is not legal."""
-    grammar, state = tokenizer.grammar, tokenizer.grammar.advance(tokenizer.grammar.start(1), np.array([[0]]))
+    grammar, state = tokenizer.grammar, tokenizer.grammar.advance(tokenizer.grammar.initial, [0])
     runtime.reset(1)
     runtime.feed(np.array([[[0]]]))
     total = 0.0
     for value in values:
-        legal = grammar.masks(state, 0, np.zeros((1, 0), np.int64))[0]
+        legal = grammar.mask(state, 0, [])
         if not legal[value]:
             return -np.inf
         logits = runtime.logits(0, np.zeros((1, 0), np.int64))[0].astype(np.float64)
         total += logits[value] - np.log(np.exp(logits[legal]).sum())
-        state = grammar.advance(state, np.array([[value]]))
+        state = grammar.advance(state, [value])
         runtime.feed(np.array([[[value]]]))
     return total
 

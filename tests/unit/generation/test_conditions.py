@@ -8,6 +8,7 @@ from aurl.data.tokenizers.note_grid import chord_index
 from aurl.data.tokenizers.note_tasks import metres, split_bars
 from aurl.data.tokenizers.note_vocabulary import METRES, WHAT, WHEN
 from aurl.generation.conditions import Conditions, opened
+from aurl.generation.form import draw_form
 from aurl.generation.generator import GenerationConfig, generate
 from aurl.music.score import Notes, Score, Track
 from aurl.utils.errors import ConfigError, UnknownNameError
@@ -129,6 +130,25 @@ def test_sections_stand_before_chords(note_runtime):
     for piece in ask(note_runtime, {"sections": "AB", "chords": "C G"}):
         kinds = [name.split(":")[0] for name in names(piece.tokens) if name.startswith(("section", "chord"))]
         assert kinds == ["section", "chord", "chord", "section", "chord", "chord"]
+
+
+def test_under_sections_the_model_writes_its_own_chords_but_no_sections(note_runtime):
+    pieces = ask(note_runtime, {"sections": "ABA", "metre": "4/4"}, bars=6)
+    for piece in pieces:
+        assert [(bar, name) for bar, _, name in labels(piece.tokens, "section")] == [(0, "A"), (2, "B"), (4, "A")]
+        assert METRICAL.grammar.first_illegal(piece.tokens) is None
+    assert any(labels(piece.tokens, "chord") for piece in pieces)
+
+
+def test_each_piece_has_a_form_of_its_own_where_one_is_drawn(note_runtime):
+    pieces = ask(note_runtime, {"sections": "auto", "metre": "1/16"}, bars=40, seed=3)
+    for piece in pieces:
+        starts = [bar for bar, _, _ in labels(piece.tokens, "section")] + [40]
+        form = [
+            (name, end - bar) for (bar, _, name), end in zip(labels(piece.tokens, "section"), starts[1:], strict=True)
+        ]
+        assert " ".join(f"{name}{bars}" for name, bars in form) == draw_form(40, piece.seed)
+    assert pieces[0].seed != pieces[1].seed
 
 
 @pytest.fixture

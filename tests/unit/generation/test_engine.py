@@ -163,7 +163,7 @@ def test_the_repetition_penalty_looks_back_no_further_than_its_window(toy):
 
 def test_an_illegal_prompt_goes_on_from_the_state_of_its_last_token(toy, fake_runtime):
     prompt = np.array([[PAD], [NOTE], [NOTE], [START], [NOTE + 1]])
-    assert write(fake_runtime(), toy, steps=0, prompt=prompt).states.tolist() == [NOTE + 1]
+    assert write(fake_runtime(), toy, steps=0, prompt=prompt).states == [NOTE + 1]
     engine = write(fake_runtime(), toy, steps=5, prompt=prompt)
     assert engine.tokens[0, 5, 0] != NOTE + 1
 

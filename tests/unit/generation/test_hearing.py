@@ -19,11 +19,11 @@ SEEDS = st.integers(0, 2**32)
 
 def walk(seed, length=120):
     """Legal rows, those of tasks among them; rows without a time are rarer where others can come."""
-    random, state, written = np.random.default_rng(seed), GRAMMAR.start(1), []
+    random, state, written = np.random.default_rng(seed), GRAMMAR.initial, []
     for _ in range(length):
         row = np.zeros((1, len(SIZES)), np.int64)
         for field in range(len(SIZES)):
-            weights = GRAMMAR.masks(state, field, row[:, :field])[0].astype(np.float64)
+            weights = GRAMMAR.mask(state, field, row[0, :field].tolist()).astype(np.float64)
             if field == WHEN:
                 weights[30:] *= 0.05
                 weights[0] = 3
@@ -33,7 +33,7 @@ def walk(seed, length=120):
                 weights[is_within(np.arange(LAYOUT.size), *LAYOUT.span("program"))] *= 0.02
             row[0, field] = random.choice(len(weights), p=weights / weights.sum())
         written.append(row[0])
-        state = GRAMMAR.advance(state, row)
+        state = GRAMMAR.advance(state, row[0].tolist())
     return np.array(written)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from aurl.data.tokenizers.row_clock import RowClockConfig
 from aurl.generation.runtimes.onnx_runtime import ROWS_AT_ONCE, OnnxRuntime
 from aurl.models.config import MusicModelConfig
 from aurl.models.music_model import MusicModel
@@ -18,7 +19,7 @@ def small_model(sizes=SIZES, **config):
     """A model whose every weight matters: fresh ones have zeros in them."""
     torch.manual_seed(0)
     shape = {"width": 64, "layers": 2, "heads": 2, "context": CONTEXT, **config}
-    model = MusicModel(MusicModelConfig(vocabulary_sizes=sizes, **shape)).eval()
+    model = MusicModel(MusicModelConfig.parse({"vocabulary_sizes": sizes, **shape})).eval()
     with torch.no_grad():
         for weight in model.parameters():
             weight.normal_(std=0.15)
@@ -52,9 +53,13 @@ def fed(runtime, tokens, *portions):
     return runtime
 
 
-@pytest.fixture(scope="module")
-def model():
-    return small_model()
+CLOCK = RowClockConfig(when=0, what=1, bar=0, first_metre=1, metre_steps=(9, 15), common_metre=0, future=4, now=(5, 6))
+TIMED = {"musical_time": True, "row_clock": CLOCK.model_dump()}
+
+
+@pytest.fixture(scope="module", params=[{}, TIMED | {"value_embeddings": True}], ids=["plain", "musical time"])
+def model(request):
+    return small_model(**request.param)
 
 
 @pytest.fixture(scope="module", params=["onnx", "int8", "int4"])
@@ -72,6 +77,8 @@ def runtime(model):
     [
         (SIZES, {}),
         (SIZES, {"tie_embeddings": True}),
+        (SIZES, {"value_embeddings": True}),
+        (SIZES, TIMED),
         ((23,), {}),
         ((5, 9), {"width": 48, "heads": 3, "layers": 1, "rope_base": 100.0}),
     ],

@@ -85,9 +85,24 @@ def test_an_export_is_opened_as_it_is(tmp_path, folder, monkeypatch):
         open_runtime(tmp_path / "export", form="int8")
 
 
-def test_a_cpu_imports_neither_torch_nor_onnx(folder):
-    """In a new process, with graphs that have been built before."""
-    open_runtime(folder, device="cpu")
+def test_graphs_beside_the_weights_are_taken_unless_a_gpu_is_asked_for(tmp_path, folder, monkeypatch):
+    export_model(folder, tmp_path / "whole", "onnx", with_weights=True)
+    monkeypatch.setattr(opening, "_has_gpu", lambda: True)
+    assert isinstance(open_runtime(tmp_path / "whole")[0], OnnxRuntime)
+    monkeypatch.setattr(device, "choose_device", lambda name: torch.device("cpu"))
+    assert isinstance(open_runtime(tmp_path / "whole", device="cuda")[0], TorchRuntime)
+    assert isinstance(open_runtime(tmp_path / "whole", form="torch")[0], TorchRuntime)
+
+
+@pytest.mark.parametrize("carries", [True, False])
+def test_a_cpu_imports_neither_torch_nor_onnx(tmp_path, folder, carries, monkeypatch):
+    """In a new process, with graphs that the folder carries, or that have been built before."""
+    if carries:
+        export_model(folder, tmp_path / "whole", "int8", with_weights=True)
+        folder = tmp_path / "whole"
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+    else:
+        open_runtime(folder, device="cpu")
     script = (
         "import sys; from pathlib import Path; from aurl.generation.runtimes.opening import open_runtime\n"
         "open_runtime(Path(sys.argv[1]), device='cpu')\n"

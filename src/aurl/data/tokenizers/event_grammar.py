@@ -9,15 +9,17 @@ note that sounds can end, and only one that does not can begin. A piece may end 
 from __future__ import annotations
 
 import math
-from functools import cache
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 from itertools import product
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aurl.data.tokenizers import event_vocabulary as ev
-from aurl.data.tokenizers.grammar import NO_LIMITS, Bools, Grammar, Ints, NoteLimits, States, TableGrammar
+from aurl.data.tokenizers.grammar import NO_LIMITS, Bools, Grammar, NoteLimits, TableGrammar
 
 _RANGES = {
     "start": (ev.START, ev.END),
@@ -70,74 +72,86 @@ _STATES = list(product(_FOLLOWERS, range(3)))
 _INDEX = {state: index for index, state in enumerate(_STATES)}
 
 
-_PLACE, _INSTRUMENT, _CLOCK, _BEGAN = 0, 1, 2, 3
-"""Columns of a state: the state of the table, the current instrument, the steps gone by, and for each instrument and
-pitch when its note began, counted from 1; 0 is silence."""
+_ALL = (1 << ev.PITCH_COUNT) - 1
+
+
+class EventState(NamedTuple):
+    """What matters of the tokens so far."""
+
+    place: int
+    """The state of the table."""
+    instrument: int = 0
+    """The current one; before one is named, the first."""
+    clock: int = 0
+    """Steps gone by."""
+    sounding: tuple[int, ...] = (0,) * ev.INSTRUMENT_COUNT
+    """Which pitches of each instrument sound, bit by bit."""
+    began: Mapping[tuple[int, int], int] = MappingProxyType({})
+    """With a limit of time, when each (instrument, pitch) that sounds began."""
 
 
 class EventGrammar(Grammar):
-    """The table of the order of events, and which notes sound since when; states are `[b, 3 + 16 * 88]`."""
+    """The table of the order of events, and which notes sound since when."""
 
     def __init__(self, limits: NoteLimits = NO_LIMITS) -> None:
         self.limits = limits
         self.table = moment_table()
-        self._can_end_notes = self.table.legal[self.table.following[:, ev.INSTRUMENT], ev.NOTE_OFF]
+        self.initial = EventState(self.table.initial)
+        self._can_end_notes = self.table.legal[self.table.following[:, ev.INSTRUMENT], ev.NOTE_OFF].tolist()
 
     def limited(self, limits: NoteLimits) -> Grammar:
         """This grammar within `limits`: time passes no further than to where a note has lasted long enough."""
         return EventGrammar(limits)
 
-    def start(self, batch: int) -> States:
-        """Nothing told, the first instrument, silence."""
-        states = np.zeros((batch, _BEGAN + ev.INSTRUMENT_COUNT * ev.PITCH_COUNT), np.int64)
-        states[:, _PLACE] = self.table.initial
-        return states
-
-    def masks(self, states: States, field: int, chosen: Ints) -> Bools:
-        """The legal values `[b, 774]`; the one field is 0."""
-        place, began, rows = states[:, _PLACE], _began(states), np.arange(len(states))
-        legal, sounding = self.table.masks(place, field, chosen), began > 0
-        here = sounding[rows, states[:, _INSTRUMENT]]
-        has_room = (sounding.sum(axis=(1, 2)) < self.limits.polyphony)[:, None]
-        legal[:, ev.NOTE_ON : ev.NOTE_OFF] &= ~here & has_room
-        legal[:, ev.NOTE_OFF : ev.SHIFT] &= here
-        legal[:, ev.VELOCITY : ev.SUSTAIN_ON] &= ~here.all(axis=1, keepdims=True) & has_room
-        can_begin, can_end = ~sounding.all(axis=2) & has_room, self._can_end_notes[place, None] & sounding.any(axis=2)
-        legal[:, ev.INSTRUMENT :] &= can_begin | can_end
-        if math.isfinite(self.limits.seconds):
-            age = np.where(sounding, states[:, _CLOCK, None, None] + 1 - began, -ev.LONGEST_SHIFT)
-            left = np.maximum(self._longest_steps - age.max(axis=(1, 2)), 1)
-            legal[:, ev.SHIFT : ev.VELOCITY] &= np.arange(1, ev.LONGEST_SHIFT + 1) <= left[:, None]
-            self._force_ends(legal, place, states[:, _INSTRUMENT], age >= self._longest_steps)
+    def mask(self, state: EventState, field: int, chosen: Sequence[int]) -> Bools:
+        """The legal values `[774]`; the one field is 0."""
+        sounding, limit = state.sounding, self.limits.polyphony
+        has_room = not math.isfinite(limit) or sum(map(int.bit_count, sounding)) < limit
+        legal = self.table.mask(state.place, field, chosen) & _notes(sounding[state.instrument], has_room)
+        if not has_room or _ALL in sounding:
+            can_end = self._can_end_notes[state.place]
+            named = [(has_room and pitches != _ALL) or (can_end and pitches > 0) for pitches in sounding]
+            legal[ev.INSTRUMENT :] &= named
+        if state.began:
+            self._limit_time(state, legal)
         return legal
 
-    def _force_ends(self, legal: Bools, place: States, instrument: States, overdue: Bools) -> None:
-        """Where notes can end and some are `overdue` `[b, 16, 88]`, leave only what ends them, or leads there."""
-        here = overdue[np.arange(len(overdue)), instrument] & self.table.legal[place, ev.NOTE_OFF, None]
-        there = overdue.any(axis=2) & self._can_end_notes[place, None]
-        for row in np.flatnonzero(here.any(axis=1) | there.any(axis=1)):
-            is_here = here[row].any()
-            named = legal[row, ev.INSTRUMENT :] & there[row]
-            legal[row] = False
-            legal[row, ev.NOTE_OFF : ev.SHIFT] = here[row]
-            legal[row, ev.INSTRUMENT :] = named & (not is_here)
+    def _limit_time(self, state: EventState, legal: Bools) -> None:
+        """Time goes no further than to the end of the note that is due first; what is overdue must end."""
+        left = max(self._longest_steps - (state.clock - min(state.began.values())), 1)
+        legal[ev.SHIFT + left : ev.VELOCITY] = False
+        overdue = [note for note, begun in state.began.items() if state.clock - begun >= self._longest_steps]
+        here = [pitch for instrument, pitch in overdue if instrument == state.instrument]
+        if here and self.table.legal[state.place, ev.NOTE_OFF]:
+            allowed = [ev.NOTE_OFF + pitch for pitch in here]
+        elif overdue and self._can_end_notes[state.place]:
+            named = {ev.INSTRUMENT + instrument for instrument, _ in overdue}
+            allowed = [value for value in named if legal[value]]
+        else:
+            return
+        legal[:] = False
+        legal[allowed] = True
 
     @property
     def _longest_steps(self) -> int:
         return max(1, int(self.limits.seconds * ev.STEPS_PER_SECOND))
 
-    def advance(self, states: States, rows: NDArray[Any]) -> States:
-        """The states after `rows` `[b, 1]`."""
-        after, ids = states.copy(), rows[:, 0].astype(np.int64)
-        after[:, _PLACE] = self.table.advance(states[:, _PLACE], rows)
-        named = ids >= ev.INSTRUMENT
-        after[named, _INSTRUMENT] = ids[named] - ev.INSTRUMENT
-        notes = np.flatnonzero((ids >= ev.NOTE_ON) & (ids < ev.SHIFT))
-        begins, pitches = ids[notes] < ev.NOTE_OFF, (ids[notes] - ev.NOTE_ON) % ev.PITCH_COUNT
-        _began(after)[notes, states[notes, _INSTRUMENT], pitches] = begins * (states[notes, _CLOCK] + 1)
-        shifts = (ids >= ev.SHIFT) & (ids < ev.VELOCITY)
-        after[shifts, _CLOCK] += ids[shifts] - ev.SHIFT + 1
-        return after
+    def advance(self, state: EventState, row: Sequence[int]) -> EventState:
+        """The state after a row of one value."""
+        value, place = row[0], self.table.advance(state.place, row)
+        _, instrument, clock, sounding, began = state
+        if value >= ev.INSTRUMENT:
+            instrument = value - ev.INSTRUMENT
+        elif ev.NOTE_ON <= value < ev.SHIFT:
+            pitch, begins = (value - ev.NOTE_ON) % ev.PITCH_COUNT, value < ev.NOTE_OFF
+            pitches = sounding[instrument] & ~(1 << pitch) | begins << pitch
+            sounding = (*sounding[:instrument], pitches, *sounding[instrument + 1 :])
+            if math.isfinite(self.limits.seconds):
+                began = {note: step for note, step in began.items() if note != (instrument, pitch)}
+                began |= {(instrument, pitch): clock} if begins else {}
+        elif ev.SHIFT <= value < ev.VELOCITY:
+            clock += value - ev.SHIFT + 1
+        return EventState(place, instrument, clock, sounding, began)
 
     def first_illegal(self, tokens: NDArray[Any]) -> int | None:
         """Index of the first illegal token, values beyond the vocabulary among them; limits are not looked at."""
@@ -155,9 +169,14 @@ class EventGrammar(Grammar):
         return first
 
 
-def _began(states: States) -> States:
-    """When the notes `[b, 16, 88]` of `states` began, a view."""
-    return states[:, _BEGAN:].reshape(len(states), ev.INSTRUMENT_COUNT, ev.PITCH_COUNT)
+@lru_cache(maxsize=1024)
+def _notes(pitches: int, has_room: bool) -> Bools:
+    """What an instrument can play of which these pitches sound, all else being legal."""
+    legal, sounds = np.ones(ev.SIZE, np.bool_), [bool(pitches >> pitch & 1) for pitch in range(ev.PITCH_COUNT)]
+    legal[ev.NOTE_ON : ev.NOTE_OFF] = np.logical_not(sounds) & has_room
+    legal[ev.NOTE_OFF : ev.SHIFT] = sounds
+    legal[ev.VELOCITY : ev.SUSTAIN_ON] = has_room and pitches != _ALL
+    return legal
 
 
 @cache

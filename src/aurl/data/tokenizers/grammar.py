@@ -1,13 +1,14 @@
 """Which token may follow which: finite automata over the rows of a vocabulary.
 
-A state stands for everything that matters of the tokens so far. Sampling asks `masks` before it chooses and `advance`
-after; both take a batch of independent sequences. Knows nothing of probabilities.
+A state stands for everything that matters of the tokens so far. Sampling asks `mask` before it chooses and `advance`
+after, of one sequence at a time: plain numbers are quicker than small arrays. Knows nothing of probabilities.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,8 +20,8 @@ from aurl.utils.errors import ConfigError
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-States = NDArray[Any]
-"""States of a batch: the first axis is the sequence, the rest is the grammar's own."""
+State = Any
+"""The grammar's own, a plain value that never changes: what is advanced is another one."""
 
 
 @dataclass(frozen=True)
@@ -39,53 +40,55 @@ NO_LIMITS = NoteLimits()
 class Grammar(ABC):
     """Legal sequences of rows."""
 
-    @abstractmethod
-    def start(self, batch: int) -> States:
-        """The states of `batch` sequences before their first row."""
+    initial: State
+    """Before the first row."""
 
     @abstractmethod
-    def masks(self, states: States, field: int, chosen: Ints) -> Bools:
-        """The values of `field` `[b, v]` that are legal next in each state, the array the caller's to change.
+    def mask(self, state: State, field: int, chosen: Sequence[int]) -> Bools:
+        """The values of `field` `[v]` that are legal next, the array not to be changed.
 
-        `chosen` `[b, i]` are the values of the row's earlier fields (i = `field`).
+        `chosen` are the values of the row's earlier fields, as many as `field`.
         """
 
     @abstractmethod
-    def advance(self, states: States, rows: NDArray[Any]) -> States:
-        """The states after `rows` `[b, f]`; an illegal row leads where its kind leads, so nothing gets stuck."""
+    def advance(self, state: State, row: Sequence[int]) -> State:
+        """The state after `row`; an illegal row leads where its kind leads, so nothing gets stuck."""
 
-    def must_end(self, states: States) -> Bools:
-        """Where the end is all that can come of a row that begins with the first field of the end token."""
-        return np.ones(len(states), np.bool_)
+    def must_end(self, state: State) -> bool:  # noqa: ARG002 -- for those who know more
+        """Whether the end is all that can come of a row that begins with the first field of the end token."""
+        return True
 
     def limited(self, limits: NoteLimits) -> Grammar:
         """This grammar within `limits`; raises ConfigError if its tokens do not tell when notes begin and end."""
         raise ConfigError("these tokens cannot be held to limits of notes", found=limits, hint="leave them out")
 
-    @abstractmethod
     def first_illegal(self, tokens: NDArray[Any]) -> int | None:
         """Index of the first row of `tokens` `[t, f]` that is illegal from the start; None when all are legal."""
+        state = self.initial
+        for index, row in enumerate(tokens.tolist()):
+            for field, value in enumerate(row):
+                legal = self.mask(state, field, row[:field])
+                if not (0 <= value < len(legal) and legal[value]):
+                    return index
+            state = self.advance(state, row)
+        return None
 
 
 class TableGrammar(Grammar):
-    """A grammar over tokens of one field, as two tables: state x value -> legal, -> next state. States are `[b]`."""
+    """A grammar over tokens of one field, as two tables: state x value -> legal, -> next state. A state is a number."""
 
     def __init__(self, legal: Bools, following: Ints, initial: int) -> None:
         self.legal, self.following, self.initial = legal, following, initial
 
-    def start(self, batch: int) -> States:
-        """The initial state for each sequence."""
-        return np.full(batch, self.initial)
-
-    def masks(self, states: States, field: int, chosen: Ints) -> Bools:  # noqa: ARG002 -- nothing comes before
-        """The legal values `[b, v]`; the one field is 0."""
+    def mask(self, state: State, field: int, chosen: Sequence[int]) -> Bools:  # noqa: ARG002 -- nothing comes before
+        """The legal values `[v]`; the one field is 0."""
         if field != 0:
             raise IndexError(f"field {field} of a grammar of one field")
-        return np.asarray(self.legal[states])
+        return np.asarray(self.legal[state])
 
-    def advance(self, states: States, rows: NDArray[Any]) -> States:
-        """The states after `rows` `[b, 1]`."""
-        return np.asarray(self.following[states, rows[:, 0]])
+    def advance(self, state: State, row: Sequence[int]) -> State:
+        """The state after a row of one value."""
+        return self.following.item(state, row[0])
 
     def first_illegal(self, tokens: NDArray[Any]) -> int | None:
         """Index of the first illegal token, values beyond the vocabulary among them."""

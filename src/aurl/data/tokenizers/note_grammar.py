@@ -3,19 +3,20 @@
 Within a bar (or a moment of the performed clock) a row stands after the row before it in the order of (when, who,
 what); of labels and pedals one of a kind, of notes one a pitch. Which fields a row has follows from its `when`, `who`
 and `what`. After `fill:k` the bar begins anew for track k - 1 alone (0: for what belongs to no track). The rows of
-tasks (`future`, `now`, `fill`) are given, never chosen: they are legal only where `tasks` is asked for. A state is
-twelve numbers, and with limits the step at which each voice falls silent.
+tasks (`future`, `now`, `fill`) are given, never chosen: they are legal only where `tasks` is asked for.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from aurl.data.tokenizers.grammar import NO_LIMITS, Bools, Grammar, Ints, NoteLimits, States
+from aurl.data.tokenizers.grammar import NO_LIMITS, Bools, Grammar, NoteLimits
 from aurl.data.tokenizers.note_vocabulary import (
     COMMON_METRE,
     DEFAULT_TEMPO,
@@ -31,41 +32,64 @@ from aurl.data.tokenizers.note_vocabulary import (
     WHEN,
     WHO,
     NoteLayout,
-    is_within,
 )
 
-STAGE, TIME, TRACK, FLOOR, LENGTH, OPENS, TRACKS, DRUMS, TEMPO, CLOCK, FILL, FUTURE = range(12)
-"""Columns of a state: how much of the prefix is told; position, track and least `what` that may follow there; steps
-in the bar; whether the last row opened it; tracks declared, and which are drums (bits); tempo; step of the bar, or of
-the last row on the performed clock; 1 + the `who` that alone is being written; how far into the future."""
 PRESENT, BEFORE_FUTURE, IN_FUTURE, BEFORE_PRESENT = range(4)
-"""Values of FUTURE; where it is one of the two `BEFORE`s, a bar must come."""
-_ENDS = 12
+"""How far into the future; where it is one of the two `BEFORE`s, a bar must come."""
 _PITCHES = 128
 
 
+class NoteState(NamedTuple):
+    """What matters of the rows so far; before the first, nothing is told, the metre is 4/4 and nothing sounds."""
+
+    stage: int = 0
+    """How much of the prefix is told."""
+    time: int = 0
+    """In the bar, of the last row."""
+    track: int = 0
+    """Of the last row."""
+    floor: int = 0
+    """The least `what` that may follow at that time in that track."""
+    opens: bool = False
+    """Whether the last row opened the bar."""
+    clock: int = 0
+    """Step of the bar, or of the last row on the performed clock."""
+    length: int = int(METRE_STEPS[COMMON_METRE])
+    """Steps in the bar."""
+    tracks: int = 0
+    """How many are declared."""
+    drums: int = 0
+    """Which of them are drums, bit by bit."""
+    tempo: int = DEFAULT_TEMPO
+    fill: int = 0
+    """1 + the `who` that alone is being written."""
+    future: int = PRESENT
+    ends: Mapping[int, int] = MappingProxyType({})
+    """With a limit of voices, the step at which each falls silent, of those that still sound at the clock."""
+
+
 class NoteGrammar(Grammar):
-    """What may follow which row, in each field; states are `[b, 12]`, with limits `[b, 12 + 16 * 128]`."""
+    """What may follow which row, in each field."""
+
+    initial = NoteState()
 
     def __init__(self, layout: NoteLayout, limits: NoteLimits = NO_LIMITS, *, tasks: bool = False) -> None:
         self.layout, self.limits, self.tasks = layout, limits, tasks and layout.is_metrical
         self.declaring = len(layout.prefix)
         self.body, self.over = self.declaring + 1, self.declaring + 2
         self.sizes = layout.vocabulary.sizes
-        self._stage_after = np.full(layout.size, -1)
-        self._floor_after = np.arange(1, layout.size + 1)
-        for index, kind in enumerate(layout.prefix):
-            self._stage_after[layout.first[kind] : layout.end[kind]] = index + 1
-        for kind in ("tempo", "key", "section", "chord", "sustain"):
-            self._floor_after[layout.first[kind] : layout.end[kind]] = layout.end[kind]
-        self._at_stage = self._stages()
-        self._of_who = self._whos_whats()
-        ends = layout.end
-        self._top_of_who = np.array([ends["chord"], ends["pitch"], ends["drum"]])
+        self._kinds = [kind for kind in layout.first for _ in layout.names(kind)]
+        own_end = {"tempo", "key", "section", "chord", "sustain"}
+        self._floors = [layout.end[kind] if kind in own_end else what + 1 for what, kind in enumerate(self._kinds)]
+        self._stages = {kind: index + 1 for index, kind in enumerate(layout.prefix)}
+        self._at_stage = self._stage_masks()
+        self._of_part = self._part_masks()
+        self._tops = [layout.end[kind] for kind in ("chord", "pitch", "drum")]
+        self._whats = np.arange(layout.size)
         self._of_note = [np.arange(size) > 0 for size in self.sizes]
-        self._whens_in_order, self._whos_in_order, self._whats_in_order = map(np.arange, self.sizes[:HOW_LONG])
+        self._of_others = [~mask for mask in self._of_note]
 
-    def _stages(self) -> Bools:
+    def _stage_masks(self) -> Bools:
         """What may come without a time at each stage."""
         first, end = self.layout.first, self.layout.end
         legal = np.zeros((self.over + 1, self.layout.size), np.bool_)
@@ -79,7 +103,7 @@ class NoteGrammar(Grammar):
         legal[self.over, first["pad"]] = True
         return legal
 
-    def _whos_whats(self) -> Bools:
+    def _part_masks(self) -> Bools:
         """What can be said at a time by what belongs to no track, by pitched tracks and by drums."""
         first, end = self.layout.first, self.layout.end
         legal = np.zeros((3, self.layout.size), np.bool_)
@@ -93,205 +117,177 @@ class NoteGrammar(Grammar):
         """This grammar within `limits`: where too many notes sound none begins, and none is longer than allowed."""
         return NoteGrammar(self.layout, limits, tasks=self.tasks)
 
-    def start(self, batch: int) -> States:
-        """Nothing told, 4/4, silence."""
-        voices = SLOTS * _PITCHES if math.isfinite(self.limits.polyphony) else 0
-        states = np.zeros((batch, _ENDS + voices), np.int64)
-        states[:, LENGTH], states[:, TEMPO] = METRE_STEPS[COMMON_METRE], DEFAULT_TEMPO
-        return states
-
-    def masks(self, states: States, field: int, chosen: Ints) -> Bools:
-        """The legal values `[b, v]` of `field`, given the row's earlier fields."""
+    def mask(self, state: NoteState, field: int, chosen: Sequence[int]) -> Bools:
+        """The legal values `[v]` of `field`, given the row's earlier fields."""
         if field == WHEN:
-            return self._whens(states)
+            return self._when_mask(state)
         if field == WHO:
-            return self._whos(states, chosen[:, WHEN])
+            return self._who_mask(state, chosen[WHEN])
         if field == WHAT:
-            return self._whats(states, chosen[:, WHEN], chosen[:, WHO])
-        legal: Bools = self._of_note[field] == (chosen[:, [WHAT]] >= self.layout.first["pitch"])
+            return self._what_mask(state, chosen[WHEN], chosen[WHO]) if chosen[WHEN] else self._untimed(state)
+        if chosen[WHAT] < self.layout.first["pitch"]:
+            return self._of_others[field]
+        legal = self._of_note[field]
         if field == HOW_LONG and math.isfinite(self.limits.seconds):
-            legal[:, 2:] &= self.layout.durations[1:] <= self._longest_steps(states)[:, None]
+            legal = legal.copy()
+            legal[2:] = self.layout.durations[1:] <= self._longest_steps(state)
         return legal
 
-    def _longest_steps(self, states: States) -> NDArray[np.float64]:
+    def _longest_steps(self, state: NoteState) -> float:
         if self.layout.is_metrical:
-            return np.asarray(self.limits.seconds * NOTE_BPM[states[:, TEMPO]] / 60 * STEPS_PER_QUARTER)
-        return np.full(len(states), self.limits.seconds * STEPS_PER_SECOND)
+            return float(self.limits.seconds * NOTE_BPM[state.tempo] / 60 * STEPS_PER_QUARTER)
+        return self.limits.seconds * STEPS_PER_SECOND
 
-    def must_end(self, states: States) -> Bools:
+    def must_end(self, state: NoteState) -> bool:
         """Nowhere on the metrical clock, where a bar can always come; else where no track can be declared."""
         if self.layout.is_metrical:
-            return np.zeros(len(states), np.bool_)
-        stage = states[:, STAGE]
-        return np.asarray((stage == self.body) | (stage == self.declaring) & (states[:, TRACKS] >= SLOTS))
+            return False
+        return state.stage == self.body or (state.stage == self.declaring and state.tracks >= SLOTS)
 
-    def _is_timed(self, states: States) -> Bools:
-        """Where rows with a time may come: in a bar, or after the prefix."""
+    def _when_mask(self, state: NoteState) -> Bools:
+        goes_on = self._has_more(state) or (state.track < state.tracks and not state.fill)
+        first = state.time + 1 if goes_on else state.time + 2  # 1 + position is a `when`
+        last = state.length if self.layout.is_metrical else self.layout.times
+        legal = _span(self.sizes[WHEN], first, last if self._is_timed(state) else 0, or_none=True)
+        if math.isfinite(self.limits.polyphony):
+            whens = np.arange(len(legal))
+            has_room = state.clock + whens > self._full_until(state)
+            legal = legal & (has_room | (whens == LONGEST_SHIFT + 1) | (whens == 0))
+        return legal
+
+    def _is_timed(self, state: NoteState) -> bool:
+        """Whether rows with a time may come: in a bar, or after the prefix."""
         first = self.body if self.layout.is_metrical else self.declaring
-        in_music = (states[:, STAGE] >= first) & (states[:, STAGE] < self.over)
-        return np.asarray(in_music & ~_awaits_bar(states))
+        return first <= state.stage < self.over and not _awaits_bar(state)
 
-    def _whens(self, states: States) -> Bools:
-        goes_on = self._has_more(states) | (states[:, TRACK] < states[:, TRACKS]) & (states[:, FILL] == 0)
-        before = states[:, TIME] + ~goes_on  # the last `when` that is too early, as 1 + position is a `when`
-        last = self._is_timed(states) * (states[:, LENGTH] if self.layout.is_metrical else self.layout.times)
-        whens = self._whens_in_order
-        legal: Bools = (whens > before[:, None]) & (whens <= last[:, None])
-        if math.isfinite(self.limits.polyphony):
-            has_room = states[:, [CLOCK]] + whens > self._full_until(states)[:, None]
-            legal &= has_room | (whens == LONGEST_SHIFT + 1)
-        legal[:, 0] = True
-        return legal
-
-    def _full_until(self, states: States) -> Ints:
+    def _full_until(self, state: NoteState) -> int:
         """The step from which one more note may sound."""
-        limit = int(min(self.limits.polyphony, SLOTS * _PITCHES))
-        return np.asarray(np.partition(states[:, _ENDS:], -limit, axis=1)[:, -limit])
+        limit, ends = int(min(self.limits.polyphony, SLOTS * _PITCHES)), sorted(state.ends.values())
+        return ends[-limit] if len(ends) >= limit else 0
 
-    def _has_more(self, states: States) -> Bools:
+    def _has_more(self, state: NoteState) -> bool:
         """Whether the track of the last row can say more at its time."""
-        return np.asarray(states[:, FLOOR] < self._top_of_who[_parts(states, states[:, TRACK])])
+        return state.floor < self._tops[_part(state, state.track)]
 
-    def _is_same(self, states: States, when: Ints) -> Bools:
-        return np.asarray(when - 1 == states[:, TIME])
+    def _who_mask(self, state: NoteState, when: int) -> Bools:
+        if when == 0:
+            return self._of_others[WHO]
+        first, last = 0, state.tracks
+        if when - 1 == state.time:
+            first = state.track if self._has_more(state) else state.track + 1
+        if state.fill:
+            first, last = max(first, state.fill - 1), min(last, state.fill - 1)
+        if math.isfinite(self.limits.polyphony) and state.clock + when - 1 < self._full_until(state):
+            last = 0
+        return _span(self.sizes[WHO], first, last)
 
-    def _whos(self, states: States, when: Ints) -> Bools:
-        timed, fill = when > 0, states[:, FILL]
-        least = self._is_same(states, when) * (states[:, TRACK] + ~self._has_more(states))
-        most, whos = timed * states[:, TRACKS], self._whos_in_order
-        legal: Bools = (whos >= least[:, None]) & (whos <= most[:, None])
-        if np.count_nonzero(fill):
-            legal &= ((fill == 0) | ~timed)[:, None] | (whos == fill[:, None] - 1)
-        if math.isfinite(self.limits.polyphony):
-            legal[:, 1:] &= (states[:, CLOCK] + when - 1 >= self._full_until(states))[:, None]
+    def _what_mask(self, state: NoteState, when: int, who: int) -> Bools:
+        legal: Bools = self._of_part[_part(state, who)]
+        if when - 1 == state.time and who == state.track and state.floor:
+            legal = legal & (self._whats >= state.floor)
+        if not self.layout.is_metrical and when == LONGEST_SHIFT + 1 and who == 0:
+            legal = legal.copy()
+            legal[self.layout.first["wait"]] = True
         return legal
 
-    def _whats(self, states: States, when: Ints, who: Ints) -> Bools:
-        timed = np.count_nonzero(when)
-        if timed == 0:
-            return self._untimed(states)
-        least = (self._is_same(states, when) & (who == states[:, TRACK])) * states[:, FLOOR]
-        legal: Bools = self._of_who[_parts(states, who)] & (self._whats_in_order >= least[:, None])
-        if not self.layout.is_metrical:
-            legal[:, self.layout.first["wait"]] = (when == LONGEST_SHIFT + 1) & (who == 0)
-        if timed < len(when):
-            legal[when == 0] = self._untimed(states[when == 0])
-        return legal
-
-    def _untimed(self, states: States) -> Bools:
+    def _untimed(self, state: NoteState) -> Bools:
         """What may come without a time: the prefix in order, bars, the end, and after it padding."""
+        legal: Bools = self._at_stage[state.stage]
         first, end = self.layout.first, self.layout.end
-        stage = states[:, STAGE]
-        legal = self._at_stage[stage]
-        declares = stage == self.declaring
-        if np.count_nonzero(declares):
-            can_declare = declares & (states[:, TRACKS] < SLOTS) & ~_awaits_bar(states)
-            legal[can_declare, first["program"] : end["program"]] = True
-        if self.layout.is_metrical:
-            legal[:, first["metre"] : end["metre"]] |= states[:, [OPENS]] > 0
-            if self.tasks or np.count_nonzero(states[:, FUTURE]):
-                self._untimed_in_tasks(states, legal)
-        return np.asarray(legal)
-
-    def _untimed_in_tasks(self, states: States, legal: Bools) -> None:
-        """A piece does not end in the future or before a bar that must come; with tasks, their rows are legal too."""
-        first, end = self.layout.first, self.layout.end
-        stage, future = states[:, STAGE], states[:, FUTURE]
-        legal[future > PRESENT, first["end"]] = False
+        declares = state.stage == self.declaring and state.tracks < SLOTS and not _awaits_bar(state)
+        if declares or state.opens or state.future or self.tasks:
+            legal = legal.copy()
+        if declares:
+            legal[first["program"] : end["program"]] = True
+        if state.opens:
+            legal[first["metre"] : end["metre"]] = True
+        if state.future != PRESENT:
+            legal[first["end"]] = False
         if self.tasks:
-            is_present = ((stage == self.declaring) | (stage == self.body)) & (future == PRESENT)
-            legal[is_present, first["future"]] = True
-            legal[future == IN_FUTURE, first["now"] : end["now"]] = True
-            later = (states[:, [FILL]] <= self._whos_in_order) & (states[:, [TRACKS]] >= self._whos_in_order)
-            legal[:, first["fill"] : end["fill"]] = later & ((stage == self.body) & ~_awaits_bar(states))[:, None]
+            self._allow_tasks(state, legal)
+        return legal
 
-    def advance(self, states: States, rows: NDArray[Any]) -> States:
-        """The states after `rows` `[b, f]`."""
-        after, rows = states.copy(), rows.astype(np.int64, copy=False)
-        when, who, what = rows[:, WHEN], rows[:, WHO], rows[:, WHAT]
-        timed = when > 0
-        after[:, STAGE] = np.where(timed, self.body, states[:, STAGE])
-        after[:, TRACK] = np.where(timed, who, states[:, TRACK])
-        after[:, FLOOR] = np.where(timed, self._floor_after[what], states[:, FLOOR])
-        if np.count_nonzero(what < self.layout.first["section"]):
-            self._advance_untimed(states, after, what, timed)
-        if self.layout.is_metrical:
-            after[:, OPENS] = what == self.layout.first["bar"]
-            after[:, TIME] = np.where(timed, when - 1, after[:, TIME])
-        else:
-            after[:, CLOCK] += timed * (when - 1)
-        if math.isfinite(self.limits.polyphony):
-            self._hold(after, rows)
-        return after
-
-    def _advance_untimed(self, states: States, after: States, what: Ints, timed: Bools) -> None:
-        """What rows change that come without a time: the prefix, tracks, bars, the end; and the tempo, which may."""
+    def _allow_tasks(self, state: NoteState, legal: Bools) -> None:
         first, end = self.layout.first, self.layout.end
-        told = ~timed & (self._stage_after[what] >= 0) & (states[:, STAGE] < self.declaring)
-        after[told, STAGE] = self._stage_after[what[told]]
-        after[what == first["start"], STAGE] = 1
-        after[is_within(what, first["end"], end["pad"]), STAGE] = self.over
-        program = is_within(what, first["program"], end["program"])
-        after[program, STAGE] = self.declaring
-        after[:, DRUMS] |= (program & (what == first["program"] + DRUM_KIT)).astype(np.int64) << states[:, TRACKS]
-        after[:, TRACKS] = np.minimum(states[:, TRACKS] + program, SLOTS)
-        tempo = is_within(what, first["tempo"], end["tempo"])
-        after[tempo, TEMPO] = what[tempo] - first["tempo"]
-        if self.layout.is_metrical:
-            self._advance_bars(states, after, what)
+        if state.stage in (self.declaring, self.body) and state.future == PRESENT:
+            legal[first["future"]] = True
+        if state.future == IN_FUTURE:
+            legal[first["now"] : end["now"]] = True
+        if state.stage == self.body and not _awaits_bar(state):
+            legal[first["fill"] + state.fill : first["fill"] + state.tracks + 1] = True
 
-    def _advance_bars(self, states: States, after: States, what: Ints) -> None:
-        first, end = self.layout.first, self.layout.end
-        bar, metre = what == first["bar"], is_within(what, first["metre"], end["metre"])
-        begun = bar & (states[:, STAGE] == self.body) & (states[:, FUTURE] <= BEFORE_FUTURE)
-        after[begun, CLOCK] += states[begun, LENGTH]
-        after[bar, STAGE] = self.body
-        after[metre, LENGTH] = METRE_STEPS[what[metre] - first["metre"]]
-        fill = is_within(what, first["fill"], end["fill"])
-        anew = bar | fill
-        after[anew, TIME] = after[anew, FLOOR] = 0
-        after[anew, FILL] = np.where(fill, what - first["fill"] + 1, 0)[anew]
-        after[anew, TRACK] = np.maximum(after[anew, FILL] - 1, 0)
-        after[bar & _awaits_bar(states), FUTURE] += 1
-        after[:, FUTURE] %= BEFORE_PRESENT + 1
-        after[what == first["future"], FUTURE] = BEFORE_FUTURE
-        after[is_within(what, first["now"], end["now"]), FUTURE] = BEFORE_PRESENT
+    def advance(self, state: NoteState, row: Sequence[int]) -> NoteState:
+        """The state after `row`."""
+        when, who, what = row[:HOW_LONG]
+        kind, after = self._kinds[what], state
+        if when:
+            time, clock = (when - 1, 0) if self.layout.is_metrical else (0, when - 1)
+            after = NoteState(self.body, time, who, self._floors[what], False, state.clock + clock, *state[6:])
+        elif state.opens:
+            after = state._replace(opens=False)
+        if kind in ("bar", "fill"):
+            after = self._advance_bar(after, state, what)
+        elif what < self.layout.first["section"]:
+            after = self._advance_untimed(after, kind, what - self.layout.first[kind])
+        return self._held(after, row) if math.isfinite(self.limits.polyphony) else after
 
-    def _hold(self, after: States, rows: Ints) -> None:
-        """Note when the voices of `rows` fall silent."""
-        at = np.flatnonzero(
-            (rows[:, WHAT] >= self.layout.first["pitch"])
-            & (rows[:, WHO] > 0)
-            & (rows[:, HOW_LONG] > 0)
-            & (after[:, FUTURE] == PRESENT)
-        )
-        voice = (rows[at, WHO] - 1) * _PITCHES + (rows[at, WHAT] - self.layout.first["pitch"]) % _PITCHES
-        start = after[at, CLOCK] + (after[at, TIME] if self.layout.is_metrical else 0)
-        after[at, _ENDS + voice] = start + self.layout.durations[rows[at, HOW_LONG] - 1]
+    def _advance_untimed(self, state: NoteState, kind: str, value: int) -> NoteState:
+        """What rows change that come without a time: the prefix, tracks, the end; and the tempo, which may."""
+        changes: dict[str, Any] = {}
+        if state.stage < self.declaring or kind == "start":
+            changes["stage"] = self._stages.get(kind, state.stage)
+        match kind:
+            case "end" | "pad":
+                changes["stage"] = self.over
+            case "program":
+                changes |= {"stage": self.declaring, "tracks": min(state.tracks + 1, SLOTS)}
+                changes["drums"] = state.drums | (value == DRUM_KIT) << state.tracks
+            case "tempo":
+                changes["tempo"] = value
+            case "metre":
+                changes["length"] = int(METRE_STEPS[value])
+            case "future" | "now":
+                changes["future"] = BEFORE_FUTURE if kind == "future" else BEFORE_PRESENT
+        return state._replace(**changes)
 
-    def first_illegal(self, tokens: NDArray[Any]) -> int | None:
-        """Index of the first illegal row, values beyond the vocabulary among them."""
-        rows = np.asarray(tokens).astype(np.int64)
-        beyond = np.flatnonzero(((rows < 0) | (rows >= np.array(self.sizes))).any(axis=1))
-        known = rows[: beyond[0]] if len(beyond) else rows
-        state, states = self.start(1), []
-        for row in known:
-            states.append(state[0])
-            state = self.advance(state, row[None])
-        illegal = np.zeros(len(rows), np.bool_)
-        illegal[len(known) :] = True
-        if len(known):
-            before, at = np.array(states), np.arange(len(known))
-            for field in range(len(self.sizes)):
-                illegal[: len(known)] |= ~self.masks(before, field, known[:, :field])[at, known[:, field]]
-        return int(np.argmax(illegal)) if illegal.any() else None
+    def _advance_bar(self, state: NoteState, before: NoteState, what: int) -> NoteState:
+        """A bar line, or the bar from its beginning for one track."""
+        fill = what - self.layout.first["fill"] + 1 if self._kinds[what] == "fill" else 0
+        state = state._replace(time=0, floor=0, fill=fill, track=max(fill - 1, 0))
+        if fill:
+            return state
+        goes_by = before.stage == self.body and before.future <= BEFORE_FUTURE
+        clock = state.clock + before.length if goes_by else state.clock
+        future = (state.future + _awaits_bar(state)) % (BEFORE_PRESENT + 1)
+        return state._replace(stage=self.body, clock=clock, future=future, opens=True)
+
+    def _held(self, state: NoteState, row: Sequence[int]) -> NoteState:
+        """Note when the voice of `row` falls silent; those that have are forgotten."""
+        is_note = row[WHAT] >= self.layout.first["pitch"] and row[WHO] > 0 and row[HOW_LONG] > 0
+        if not is_note or state.future != PRESENT:
+            return state
+        voice = (row[WHO] - 1) * _PITCHES + (row[WHAT] - self.layout.first["pitch"]) % _PITCHES
+        start = state.clock + (state.time if self.layout.is_metrical else 0)
+        ends = {voice: end for voice, end in state.ends.items() if end > state.clock}
+        ends[voice] = start + int(self.layout.durations[row[HOW_LONG] - 1])
+        return state._replace(ends=ends)
 
 
-def _awaits_bar(states: States) -> Bools:
+def _awaits_bar(state: NoteState) -> bool:
     """The two `BEFORE`s are odd."""
-    return np.asarray(states[:, FUTURE] % 2 == 1)
+    return state.future % 2 == 1
 
 
-def _parts(states: States, who: Ints) -> Ints:
-    """Of each `who`, 0 for what belongs to no track, 1 for a pitched track, 2 for drums."""
-    return np.asarray((who > 0) + (2 * states[:, DRUMS] >> who & 1))
+def _part(state: NoteState, who: int) -> int:
+    """0 for what belongs to no track, 1 for a pitched track, 2 for drums."""
+    return (who > 0) + (2 * state.drums >> who & 1)
+
+
+@lru_cache(maxsize=4096)
+def _span(size: int, first: int, last: int, *, or_none: bool = False) -> Bools:
+    """The values `first .. last`, and 0 where it is always legal."""
+    legal = np.zeros(size, np.bool_)
+    legal[first : last + 1] = True
+    legal[0] |= or_none
+    legal.setflags(write=False)
+    return legal

@@ -12,6 +12,7 @@ from aurl.generation.constraints.base import (
 )
 from aurl.generation.constraints.cadence import Cadence, CadenceConfig
 from aurl.generation.constraints.pitches import Chords, ChordsConfig, Range, RangeConfig, Scale, ScaleConfig
+from aurl.generation.constraints.reprise import Reprise, RepriseConfig
 from aurl.generation.constraints.times import Density, DensityConfig, NoRepeat, NoRepeatConfig, Rhythm, RhythmConfig
 from aurl.generation.constraints.voices import (
     Instruments,
@@ -44,6 +45,8 @@ __all__ = [
     "PolyphonyConfig",
     "Range",
     "RangeConfig",
+    "Reprise",
+    "RepriseConfig",
     "Rhythm",
     "RhythmConfig",
     "Rule",

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
+from aurl.generation.runtimes.piece_times import TurnedTables
 from aurl.models.config import MusicModelConfig
-from aurl.models.onnx_graph import capacity
+from aurl.models.onnx_graph import PLACES, capacity
 from aurl.utils.errors import CheckpointError
 
 ROWS_AT_ONCE = 128
@@ -30,16 +31,20 @@ class OnnxRuntime:
 
     _lengths: NDArray[np.int64]
     _hidden: NDArray[np.float32]
+    _logits: NDArray[np.float32]
+    """Of the first field."""
 
     def __init__(self, graphs: Mapping[str, bytes], config: MusicModelConfig, *, threads: int = 1) -> None:
         """Load the graphs of a model; raises CheckpointError for what is none."""
         self.config = config
-        missing = {"model", *(f"head-{field}" for field in range(len(config.vocabulary_sizes)))} - graphs.keys()
+        sizes = config.vocabulary_sizes
+        missing = {"model", *(f"head-{field}" for field in range(1, len(sizes)))} - graphs.keys()
         if missing:
             raise CheckpointError("an exported model is not complete", found=f"no {', '.join(sorted(missing))}")
         self._session = _session(graphs["model"], threads)
-        self._heads = [_Head(graphs[f"head-{field}"], size) for field, size in enumerate(config.vocabulary_sizes)]
+        self._heads = [_Head(graphs[f"head-{field}"], size) for field, size in enumerate(sizes[1:], 1)]
         self._buffers = self._new_buffers(0)
+        self._times: TurnedTables | None = None
         self.reset(0)
 
     @property
@@ -56,7 +61,12 @@ class OnnxRuntime:
         """Forget everything and make room for `batch` pieces."""
         if batch > self._buffers.shape[1]:
             self._buffers = self._new_buffers(batch)
-        self._hold(np.zeros(batch, np.int64), np.zeros((batch, self.config.width), np.float32))
+        if self.config.row_clock is not None:
+            self._times = TurnedTables(self.config, self.config.row_clock, batch, self._buffers.shape[1])
+        hidden, logits = (
+            np.zeros((batch, n), np.float32) for n in (self.config.width, self.config.vocabulary_sizes[0])
+        )
+        self._hold(np.zeros(batch, np.int64), hidden, logits)
 
     def feed(self, tokens: Int[np.ndarray, "b t f"], counts: Int[np.ndarray, " b"] | None = None) -> None:
         """Append the first `counts` rows of `tokens` to each piece, all of them when not given.
@@ -64,21 +74,27 @@ class OnnxRuntime:
         Single rows pass through the network together, longer prompts piece by piece: padded to the length of others,
         they would be rounded differently.
         """
-        given = np.full(len(tokens), tokens.shape[1]) if counts is None else counts
-        lengths, single = self._lengths + given, given == 1
+        given = [tokens.shape[1]] * len(tokens) if counts is None else counts.tolist()
+        lengths = self._lengths + given
         longest = int(lengths.max(initial=0))
         if longest > self.context:
             raise ValueError(f"the context is {self.context} rows; a piece would hold {longest}")
-        for piece in np.flatnonzero(given > 1).tolist():
-            for start in range(0, int(given[piece]), ROWS_AT_ONCE):
-                self._read_prompt(piece, tokens[piece, start : min(start + ROWS_AT_ONCE, given[piece])])
-        if np.count_nonzero(single):
-            self._step.read(tokens[:, :1], single, lengths, self._hidden)
+        for piece, count in enumerate(given):
+            for start in range(0, count if count > 1 else 0, ROWS_AT_ONCE):
+                self._read_prompt(piece, tokens[piece, start : min(start + ROWS_AT_ONCE, count)])
+        if 1 in given:
+            if self._times is not None:
+                for piece, count in enumerate(given):
+                    if count == 1:
+                        self._times.read(piece, int(self._lengths[piece]), tokens[piece, :1])
+            self._step.read(tokens[:, :1], [count == 1 for count in given], lengths, (self._hidden, self._logits))
         self._lengths = lengths
 
     def rewind(self, lengths: Int[np.ndarray, " b"]) -> None:
         """Forget the rows of each piece from number `lengths` on; its next logits need a row to be fed first."""
         self._lengths = np.minimum(self._lengths, lengths)
+        if self._times is not None:
+            self._times.rewind(self._lengths)
 
     def select(self, pieces: Int[np.ndarray, " b2"]) -> None:
         """Go on with copies of these pieces in place of all there are."""
@@ -87,11 +103,13 @@ class OnnxRuntime:
             self._buffers = self._new_buffers(batch)
         moved = np.flatnonzero(pieces != np.arange(batch)) if self._buffers is old else np.arange(batch)
         self._buffers[:, moved, :, :rows] = old[:, pieces[moved], :, :rows]
-        self._hold(self._lengths[pieces], self._hidden[pieces])
+        if self._times is not None:
+            self._times.select(pieces, self._buffers.shape[1])
+        self._hold(self._lengths[pieces], self._hidden[pieces], self._logits[pieces])
 
     def logits(self, field: int, chosen: Int[np.ndarray, "b i"]) -> Float[np.ndarray, "b v"]:
         """Logits of `field` in the next row of each piece, given the values `chosen` for the fields before it."""
-        return self._heads[field](self._hidden, chosen)
+        return self._heads[field - 1](self._hidden, chosen) if field else self._logits.copy()
 
     def _new_buffers(self, batch: int) -> NDArray[np.float32]:
         """Room for the keys and the values of every layer in turn."""
@@ -99,18 +117,22 @@ class OnnxRuntime:
         shape = (2 * config.layers, batch, config.heads, capacity(config), config.width // config.heads)
         return np.zeros(shape, np.float32)
 
-    def _hold(self, lengths: NDArray[np.int64], hidden: NDArray[np.float32]) -> None:
+    def _hold(self, lengths: NDArray[np.int64], hidden: NDArray[np.float32], logits: NDArray[np.float32]) -> None:
         """Hold pieces of these lengths, whose rows are in the buffers."""
-        self._lengths, self._hidden = lengths, hidden
-        self._step = _Pass(self._session, self.config, self._buffers[:, : len(lengths)], rows=1)
+        self._lengths, self._hidden, self._logits = lengths, hidden, logits
+        self._step = _Pass(self._session, self.config, self._buffers[:, : len(lengths)], rows=1, times=self._times)
 
     def _read_prompt(self, piece: int, rows: Int[np.ndarray, "t f"]) -> None:
         """Append rows to one piece."""
         one = slice(piece, piece + 1)
         lengths = self._lengths.copy()
         lengths[piece] += len(rows)
-        prompt = _Pass(self._session, self.config, self._buffers[:, one], rows=len(rows))
-        prompt.read(rows[None], np.ones(1, np.bool_), lengths[one], self._hidden[one])
+        if self._times is not None:
+            self._times.read(piece, int(self._lengths[piece]), rows)
+        prompt = _Pass(
+            self._session, self.config, self._buffers[:, one], rows=len(rows), times=self._times, first_piece=piece
+        )
+        prompt.read(rows[None], [True], lengths[one], (self._hidden[one], self._logits[one]))
         self._lengths = lengths
 
 
@@ -118,7 +140,14 @@ class _Pass:
     """The arrays of a pass through the network: as many rows for each of some pieces, whose buffers these are."""
 
     def __init__(
-        self, session: ort.InferenceSession, config: MusicModelConfig, buffers: NDArray[np.float32], *, rows: int
+        self,
+        session: ort.InferenceSession,
+        config: MusicModelConfig,
+        buffers: NDArray[np.float32],
+        *,
+        rows: int,
+        times: TurnedTables | None,
+        first_piece: int = 0,
     ) -> None:
         batch = buffers.shape[1]
         self._session, self._binding = session, session.io_binding()
@@ -129,10 +158,15 @@ class _Pass:
             "newest": np.zeros(batch, np.int32),
             "longest": np.zeros((), np.int32),
         }
-        self._hidden = np.zeros((batch, config.width), np.float32)
+        if times is not None:
+            self._inputs |= {"cos": times.cos, "sin": times.sin, PLACES: np.zeros((batch, rows), np.int64)}
+            self._places = np.arange(first_piece, first_piece + batch)[:, None] * capacity(config) + np.arange(rows)
+        widths = {"hidden": config.width, "logits": config.vocabulary_sizes[0]}
+        self._outputs = {name: np.zeros((batch, width), np.float32) for name, width in widths.items()}
         for name, array in self._inputs.items():
             _bind_input(self._binding, name, array)
-        _bind_output(self._binding, "hidden", self._hidden)
+        for name, array in self._outputs.items():
+            _bind_output(self._binding, name, array)
         for layer in range(config.layers):
             for part, name in enumerate(("keys", "values")):
                 _bind_input(self._binding, f"past-{name}-{layer}", buffers[2 * layer + part])
@@ -141,18 +175,24 @@ class _Pass:
     def read(
         self,
         rows: Int[np.ndarray, "b t f"],
-        fed: Bool[np.ndarray, " b"],
+        fed: list[bool],
         lengths: Int[np.ndarray, " b"],
-        hidden: Float[np.ndarray, "b d"],
+        results: tuple[Float[np.ndarray, "b d"], Float[np.ndarray, "b v"]],
     ) -> None:
-        """Append rows to the pieces that are `fed`, which hold `lengths` then; puts their new hidden states."""
-        inputs = self._inputs
+        """Append rows to the pieces that are `fed`, which hold `lengths` then; puts their new hidden states, logits."""
+        inputs, count = self._inputs, rows.shape[1]
         inputs["rows"][:] = rows
-        np.multiply(fed, rows.shape[1], out=inputs["counts"])
-        np.maximum(lengths - 1, 0, out=inputs["newest"], casting="unsafe")
+        inputs["counts"][:] = [count * is_fed for is_fed in fed]
+        inputs["newest"][:] = [max(length - 1, 0) for length in lengths.tolist()]
+        if PLACES in inputs:
+            inputs[PLACES][:] = self._places + np.maximum(lengths - count, 0)[:, None]
         inputs["longest"][...] = max(1, lengths.max())
         self._session.run_with_iobinding(self._binding)
-        np.copyto(hidden, self._hidden, where=fed[:, None])
+        for result, output in zip(results, self._outputs.values(), strict=True):
+            if all(fed):
+                result[:] = output
+            else:
+                result[fed] = output[fed]
 
 
 class _Head:

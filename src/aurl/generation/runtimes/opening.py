@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from aurl.models.config import DeviceName
-from aurl.models.exported import exported_format, load_graphs
-from aurl.models.folders import find_model, model_config, read_experiment
+from aurl.models.exported import carried_format, load_graphs
+from aurl.models.folders import find_model, has_weights, model_config, read_experiment
 from aurl.models.onnx_graph import GraphFormat, runs_on_onnx
 from aurl.utils.errors import ConfigError
 
@@ -25,14 +25,15 @@ def open_runtime(
 ) -> tuple[Runtime, dict[str, Any]]:
     """The runtime of the model, checkpoint, run or export in `path`, and the experiment that it comes from.
 
-    Without `form`, PyTorch takes the model if `device` is a GPU, or is `auto` and there is an NVIDIA one, and int8
-    graphs otherwise. `threads` are those of ONNX Runtime: a step of a small model is not faster on two.
+    Without `form`, PyTorch takes the model if `device` is a GPU, or is `auto` and there is an NVIDIA one and the folder
+    carries no graphs; otherwise graphs do, those that it carries or of 8 bits. `threads` are those of ONNX Runtime: a
+    step of a small model is not faster on two.
     """
     folder = find_model(path)
     experiment = read_experiment(folder)
     config = model_config(folder, experiment)
-    wants_gpu = device not in ("auto", "cpu") or (device == "auto" and _has_gpu())
-    if form is None and exported_format(folder) is None and (wants_gpu or not runs_on_onnx(config)):
+    wants_gpu = device not in ("auto", "cpu") or (device == "auto" and not carried_format(folder) and _has_gpu())
+    if form is None and has_weights(folder) and (wants_gpu or not runs_on_onnx(config)):
         form = "torch"
     if form == "torch":
         from aurl.generation.runtimes.torch_runtime import TorchRuntime

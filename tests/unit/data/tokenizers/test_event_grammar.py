@@ -11,7 +11,6 @@ from aurl.data.tokenizers.event_grammar import EventGrammar, moment_table
 from aurl.data.tokenizers.grammar import NoteLimits
 
 GRAMMAR = EventGrammar()
-NONE = np.zeros((1, 0), np.int64)
 NAMES = {name: index for index, name in enumerate(ev.event_vocabulary().fields[0].tokens)}
 KINDS = [name.split(":")[0] for name in NAMES]
 WEIGHTS = np.array([0.01 if kind == "end" else 1 / KINDS.count(kind) for kind in KINDS])
@@ -102,13 +101,13 @@ def test_an_empty_piece_is_legal():
 
 
 def test_unknown_changes_nothing_and_illegal_tokens_lead_where_their_kind_leads():
-    state = GRAMMAR.start(1)
+    state = GRAMMAR.initial
     for name in OPENING.split():
-        state = GRAMMAR.advance(state, ids(name))
-    assert (GRAMMAR.advance(state, ids("unknown")) == state).all()
-    after_off = GRAMMAR.advance(GRAMMAR.advance(state, ids("shift:1")), ids("note_off:60"))
-    at_once = GRAMMAR.advance(state, ids("note_off:60"))
-    assert (GRAMMAR.masks(at_once, 0, NONE) == GRAMMAR.masks(after_off, 0, NONE)).all()
+        state = GRAMMAR.advance(state, [NAMES[name]])
+    assert GRAMMAR.advance(state, [NAMES["unknown"]]) == state
+    after_off = GRAMMAR.advance(GRAMMAR.advance(state, [NAMES["shift:1"]]), [NAMES["note_off:60"]])
+    at_once = GRAMMAR.advance(state, [NAMES["note_off:60"]])
+    assert (GRAMMAR.mask(at_once, 0, []) == GRAMMAR.mask(after_off, 0, [])).all()
 
 
 def test_no_state_that_can_be_reached_is_a_dead_end():
@@ -126,27 +125,27 @@ def test_no_state_that_can_be_reached_is_a_dead_end():
 def test_an_instrument_whose_every_pitch_sounds_is_no_dead_end():
     """It cannot be given more notes, and can be named where they can end."""
     chord = " ".join(f"note_on:{pitch}" for pitch in range(21, 109) if pitch != 60)
-    state = GRAMMAR.start(1)
+    state = GRAMMAR.initial
     for name in f"{OPENING} {chord}".split():
-        state = GRAMMAR.advance(state, ids(name))
-    legal = {KINDS[value] for value in np.flatnonzero(GRAMMAR.masks(state, 0, NONE)[0])}
+        state = GRAMMAR.advance(state, [NAMES[name]])
+    legal = {KINDS[value] for value in np.flatnonzero(GRAMMAR.mask(state, 0, []))}
     assert legal == {"shift", "instrument"}
-    assert not GRAMMAR.masks(state, 0, NONE)[0, NAMES["instrument:Piano"]]
-    later = GRAMMAR.advance(GRAMMAR.advance(state, ids("instrument:Bass")), ids("note_on:30"))
-    later = GRAMMAR.advance(later, ids("shift:1"))
-    assert GRAMMAR.masks(later, 0, NONE)[0, NAMES["instrument:Piano"]]
-    back = GRAMMAR.advance(later, ids("instrument:Piano"))
-    assert {KINDS[value] for value in np.flatnonzero(GRAMMAR.masks(back, 0, NONE)[0])} == {"note_off", "sustain"}
+    assert not GRAMMAR.mask(state, 0, [])[NAMES["instrument:Piano"]]
+    later = GRAMMAR.advance(GRAMMAR.advance(state, [NAMES["instrument:Bass"]]), [NAMES["note_on:30"]])
+    later = GRAMMAR.advance(later, [NAMES["shift:1"]])
+    assert GRAMMAR.mask(later, 0, [])[NAMES["instrument:Piano"]]
+    back = GRAMMAR.advance(later, [NAMES["instrument:Piano"]])
+    assert {KINDS[value] for value in np.flatnonzero(GRAMMAR.mask(back, 0, []))} == {"note_off", "sustain"}
 
 
 @given(st.integers(0, 2**32), st.integers(0, 100))
 def test_masks_and_first_illegal_agree(seed, length):
     """Whatever follows a legal walk, the mask allows it exactly when the walk with it is legal."""
     tokens = random_walk(seed, length)
-    state = GRAMMAR.start(1)
+    state = GRAMMAR.initial
     for token in tokens:
-        state = GRAMMAR.advance(state, token[None])
-    legal = GRAMMAR.masks(state, 0, NONE)[0]
+        state = GRAMMAR.advance(state, token.tolist())
+    legal = GRAMMAR.mask(state, 0, [])
     for value in np.random.default_rng(seed).choice(ev.SIZE, 30, replace=False):
         grown = np.concatenate([tokens, [[value]]])
         assert (GRAMMAR.first_illegal(grown) is None) == legal[value]
@@ -154,12 +153,12 @@ def test_masks_and_first_illegal_agree(seed, length):
 
 def random_walk(seed, length, grammar=GRAMMAR):
     """Legal tokens, kinds chosen evenly so that shifts and notes do not crowd out the rest."""
-    random, state, tokens = np.random.default_rng(seed), grammar.start(1), []
+    random, state, tokens = np.random.default_rng(seed), grammar.initial, []
     for _ in range(length):
-        mask = grammar.masks(state, 0, NONE)[0]
+        mask = grammar.mask(state, 0, [])
         choice = random.choice(ev.SIZE, p=mask * WEIGHTS / (mask * WEIGHTS).sum())
         tokens.append(choice)
-        state = grammar.advance(state, np.array([[choice]]))
+        state = grammar.advance(state, [choice])
     return np.array(tokens)[:, None]
 
 
@@ -204,5 +203,5 @@ def test_no_note_lasts_longer_than_its_limit_and_silence_may(seed, seconds):
             case "note_off":
                 del began[instrument, token - ev.NOTE_OFF]
     silent = GRAMMAR.limited(NoteLimits(seconds=seconds))
-    opening = silent.advance(silent.advance(silent.start(1), ids("start")), ids("tempo:120"))
-    assert silent.masks(opening, 0, NONE)[0, ev.SHIFT : ev.VELOCITY].all()
+    opening = silent.advance(silent.advance(silent.initial, [NAMES["start"]]), [NAMES["tempo:120"]])
+    assert silent.mask(opening, 0, [])[ev.SHIFT : ev.VELOCITY].all()

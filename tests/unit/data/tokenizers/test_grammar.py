@@ -6,8 +6,6 @@ import pytest
 from aurl.data.tokenizers.grammar import NoteLimits, TableGrammar
 from aurl.utils.errors import ConfigError
 
-NONE = np.zeros((3, 0), np.int64)
-
 A, B = 0, 1
 
 
@@ -23,18 +21,17 @@ def column(*values):
     return np.array(values)[:, None]
 
 
-def test_masks_follow_each_state_of_the_batch(alternating):
-    masks = alternating.masks(np.array([A, B, A]), 0, NONE)
-    assert masks.tolist() == [[True, False], [False, True], [True, False]]
+def test_the_mask_follows_the_state(alternating):
+    assert [alternating.mask(state, 0, []).tolist() for state in (A, B)] == [[True, False], [False, True]]
 
 
 def test_a_grammar_of_one_field_has_no_second(alternating):
     with pytest.raises(IndexError, match="field 1"):
-        alternating.masks(np.array([A]), 1, NONE)
+        alternating.mask(A, 1, [A])
 
 
-def test_advance_moves_each_row_of_the_batch(alternating):
-    assert alternating.advance(np.array([A, B]), column(A, B)).tolist() == [B, A]
+def test_advance_moves_the_state(alternating):
+    assert [alternating.advance(A, [A]), alternating.advance(B, [B])] == [B, A]
 
 
 def test_a_legal_sequence_has_no_first_illegal(alternating):

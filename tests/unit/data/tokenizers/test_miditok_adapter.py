@@ -81,13 +81,12 @@ def test_any_numbers_decode(data: st.DataObject) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_any_legal_piece_decodes(tokenizer: MidiTokTokenizer, seed: int) -> None:
     rng, grammar, end = np.random.default_rng(seed), tokenizer.grammar, tokenizer.vocabulary.end
-    state, rows = grammar.start(1), []
+    state, rows = grammar.initial, []
     while len(rows) < 60 and not (rows and (rows[-1] == end).all()):
-        row = np.zeros((1, 0), np.int64)
+        row: list[int] = []
         for field in range(len(end)):
-            mask = grammar.masks(state, field, row)
-            row = np.column_stack([row, rng.choice(np.flatnonzero(mask[0]), 1)])
-        rows.append(row[0])
+            row.append(int(rng.choice(np.flatnonzero(grammar.mask(state, field, row)))))
+        rows.append(np.array(row))
         state = grammar.advance(state, row)
     piece = np.stack(rows)
     assert grammar.first_illegal(piece) is None

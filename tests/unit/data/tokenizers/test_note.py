@@ -305,12 +305,12 @@ def test_fields_without_a_choice_are_masked(tokenizer):
 def test_a_masked_field_is_forced_by_the_grammar(score, tokenizer, data):
     tokens = tokenizer.encode(score).astype(np.int64)
     row = data.draw(st.integers(0, len(tokens) - 1))
-    state = tokenizer.grammar.start(1)
+    state = tokenizer.grammar.initial
     for before in tokens[:row]:
-        state = tokenizer.grammar.advance(state, before[None])
+        state = tokenizer.grammar.advance(state, before.tolist())
     for field, counted in enumerate(tokenizer.field_mask(tokens[row])):
         if not counted:
-            assert tokenizer.grammar.masks(state, field, tokens[row : row + 1, :field]).sum() == 1
+            assert tokenizer.grammar.mask(state, field, tokens[row, :field].tolist()).sum() == 1
 
 
 @few

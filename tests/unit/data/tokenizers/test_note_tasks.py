@@ -159,22 +159,22 @@ def test_the_plain_grammar_never_allows_the_rows_of_tasks(score, writes, data):
     hole = data.draw(holes(tokens, METRICAL.layout))
     arranged = arrange(tokens, METRICAL.layout, writes=writable(METRICAL, tokens, writes), hole=hole).astype(np.int64)
     first, end = METRICAL.layout.first["future"], METRICAL.layout.end["fill"]
-    state = METRICAL.grammar.start(1)
+    state = METRICAL.grammar.initial
     for row in arranged:
-        assert not METRICAL.grammar.masks(state, WHAT, np.zeros((1, 2), np.int64))[0, first:end].any()
-        state = METRICAL.grammar.advance(state, row[None])
+        assert not METRICAL.grammar.mask(state, WHAT, [0, 0])[first:end].any()
+        state = METRICAL.grammar.advance(state, row.tolist())
     special = np.flatnonzero(is_within(arranged[:, WHAT], first, end))
     assert METRICAL.grammar.first_illegal(arranged) == special[0]
 
 
 def walk(tokenizer, grammar, seed, length=160):
     """Rows drawn from what is legal, leaning to short waits and to no end."""
-    random, state, rows = np.random.default_rng(seed), grammar.start(1), []
+    random, state, rows = np.random.default_rng(seed), grammar.initial, []
     end = tokenizer.layout.first["end"]
     for _ in range(length):
         row = np.zeros((1, len(tokenizer.vocabulary.sizes)), np.int64)
         for field in range(row.shape[1]):
-            weights = grammar.masks(state, field, row[:, :field])[0].astype(np.float64)
+            weights = grammar.mask(state, field, row[0, :field].tolist()).astype(np.float64)
             if field == WHEN:
                 weights[30:] *= 0.05
             if field == WHAT:
@@ -182,7 +182,7 @@ def walk(tokenizer, grammar, seed, length=160):
                 weights[tokenizer.layout.first["future"] : tokenizer.layout.end["fill"]] *= 20
             row[0, field] = random.choice(len(weights), p=weights / weights.sum())
         rows.append(row[0])
-        state = grammar.advance(state, row)
+        state = grammar.advance(state, row[0].tolist())
     return np.array(rows)
 
 
@@ -206,12 +206,12 @@ def test_a_fill_lets_its_own_track_write_alone_and_fills_ascend():
     head, bars = split_bars(tokens, METRICAL.layout)
     grammar, layout = with_tasks(METRICAL), METRICAL.layout
     arranged = arrange(np.concatenate([head, bars[0]]), layout, writes=np.arange(SLOTS + 1) == 1)
-    state = grammar.start(1)
+    state = grammar.initial
     for row in arranged[: len(head) + 3].astype(np.int64):
-        state = grammar.advance(state, row[None])
+        state = grammar.advance(state, row.tolist())
     assert names(METRICAL, arranged)[len(head) + 2] == "fill:1"
-    assert np.flatnonzero(grammar.masks(state, WHO, np.array([[1]]))[0]).tolist() == [1]
-    whats = grammar.masks(state, WHAT, np.array([[0, 0]]))[0]
+    assert np.flatnonzero(grammar.mask(state, WHO, [1])).tolist() == [1]
+    whats = grammar.mask(state, WHAT, [0, 0])
     assert [name for name in np.array(layout.vocabulary.fields[WHAT].tokens)[whats] if "fill" in name] == ["fill:2"]
 
 
@@ -219,11 +219,11 @@ def test_after_the_future_a_bar_must_come():
     tokens = arrange(METRICAL.encode(CHANGING)[:-1], METRICAL.layout, hole=Hole(1, 2)).astype(np.int64)
     at = names(METRICAL, tokens).index("now:2")
     for grammar in (METRICAL.grammar, with_tasks(METRICAL)):
-        state = grammar.start(1)
+        state = grammar.initial
         for row in tokens[: at + 1]:
-            state = grammar.advance(state, row[None])
-        assert np.flatnonzero(grammar.masks(state, WHEN, np.zeros((1, 0), np.int64))[0]).tolist() == [0]
-        whats = grammar.masks(state, WHAT, np.zeros((1, 2), np.int64))[0]
+            state = grammar.advance(state, row.tolist())
+        assert np.flatnonzero(grammar.mask(state, WHEN, [])).tolist() == [0]
+        whats = grammar.mask(state, WHAT, [0, 0])
         assert names(METRICAL, np.flatnonzero(whats)[:, None] * [0, 0, 1]) == ["bar"]
 
 
@@ -232,13 +232,13 @@ def test_notes_of_the_future_do_not_count_as_sounding():
     notes = Notes([0, 3840, 3840, 3840], [3840, 1920, 1920, 1920], [60, 40, 44, 47], [66] * 4, [0] * 4)
     tokens = METRICAL.encode(Score(tracks=(Track(0),), notes=notes))[:-1]
     grammar = METRICAL.grammar.limited(NoteLimits(polyphony=2))
-    state = grammar.start(1)
+    state = grammar.initial
     for row in arrange(tokens, METRICAL.layout, hole=Hole(1, 1)).astype(np.int64):
-        state = grammar.advance(state, row[None])
-    assert grammar.masks(state, WHEN, np.zeros((1, 0), np.int64))[0, 1]  # a second voice on the first beat
-    note = np.array([[1, 1, METRICAL.layout.first["pitch"] + 64, 24, 1]])
+        state = grammar.advance(state, row.tolist())
+    assert grammar.mask(state, WHEN, [])[1]  # a second voice on the first beat
+    note = [1, 1, METRICAL.layout.first["pitch"] + 64, 24, 1]
     state = grammar.advance(state, note)
-    whens = np.flatnonzero(grammar.masks(state, WHEN, np.zeros((1, 0), np.int64))[0])
+    whens = np.flatnonzero(grammar.mask(state, WHEN, []))
     assert whens.tolist() == [0, *range(1 + 24, 1 + 96)]  # full until the quarter note ends
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aurl.evaluation.metrics import METRICS, compare, describe, reference_of, unlikeness
+from aurl.evaluation.metrics import METRICS, beside, compare, describe, reference_of, unlikeness
 from aurl.evaluation.metrics.comparison import COMPARED
 from aurl.music.score import Notes, Score, Track
 from aurl.utils.errors import CorpusError
@@ -47,6 +47,12 @@ def test_a_row_holds_the_quantiles_of_the_reference():
     assert row.values == (4,)
     assert row.inside
     assert row.summary() == "4, inside 1 to 19 (median 10)"
+
+
+def test_a_saved_reference_will_do_as_far_as_it_goes():
+    saved = {name: list(quantiles) for name, quantiles in reference_of(REFERENCE).items()}
+    assert beside([interval(60, 4)], saved) == compare([interval(60, 4)], REFERENCE)
+    assert [row.metric for row in beside([interval(60, 4)], {"pitch_range": (1.0, 2.0, 3.0)})] == ["pitch_range"]
 
 
 @pytest.mark.parametrize(("semitones", "inside"), [(0, False), (1, True), (19, True), (20, False)])

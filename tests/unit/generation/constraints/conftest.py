@@ -47,7 +47,7 @@ def walk(configs, seed, length=150, head=None, stay=0.02, biased=True, bars=None
     """A piece whose choices are as likely as their biases; later times and the bar line are rarer by `stay`."""
     random, grammar, layout = np.random.default_rng(seed), TOKENIZER.grammar, TOKENIZER.layout
     constraints = Constraints([CONSTRAINTS.parse(config) for config in configs], layout, 1)
-    state, written, one = grammar.start(1), [], np.zeros(1, np.int64)
+    state, written, one = grammar.initial, [], np.zeros(1, np.int64)
     given = list(opening() if head is None else head)
     while len(written) < length:
         row = np.zeros((1, len(TOKENIZER.vocabulary.fields)), np.int64)
@@ -55,7 +55,7 @@ def walk(configs, seed, length=150, head=None, stay=0.02, biased=True, bars=None
             row[0] = given.pop(0)
         else:
             for field in range(row.shape[1]):
-                legal = grammar.masks(state, field, row[:, :field])
+                legal = grammar.mask(state, field, row[0, :field].tolist())[None].copy()
                 if field == WHAT:
                     legal[0, layout.first["end"]] &= legal[0].sum() == 1
                 allowed, bias = constraints.apply(one, field, row[:, :field], legal)
@@ -69,7 +69,7 @@ def walk(configs, seed, length=150, head=None, stay=0.02, biased=True, bars=None
                     weights[0] *= 5 * stay
                     weights[30:] *= stay
                 row[0, field] = random.choice(len(weights), p=weights / weights.sum())
-        state = grammar.advance(state, row)
+        state = grammar.advance(state, row[0].tolist())
         constraints.hear(one, row)
         written.append(row[0])
         if bars is not None and constraints.hearing.pieces[0].bar == bars:

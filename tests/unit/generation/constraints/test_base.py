@@ -33,6 +33,7 @@ ALL = (
     {"name": "cadence", "key": "D minor", "bars": 4},
     {"name": "cadence", "bars": 3, "strength": 3},
     {"name": "no_repeat", "times": 1},
+    {"name": "reprise", "strength": 9, "lag": 1},
 )
 SETTINGS = st.lists(st.sampled_from(ALL), max_size=6)
 
