@@ -4,8 +4,10 @@
 
 MODEL was trained with `data.tasks` (configs/dev.yaml), CORPUS gives the pieces of its split `valid` (else `train`) that
 are rewritten. Each figure is the share of pieces that keep what was asked; scale and chords are counted note by note by
-looking at the score, not at the masks. Rewritten pieces are compared with what was given before and after a passage
-through a MIDI file. Beside the hard constraints: what the model does when it is told but not held.
+looking at the score, not at the masks. Of what the model is told but not held to, key and chords are heard by studies
+that do not steer: the key that holds longest, and the share of quarter notes at which root and third of the chord are
+those of the chart; the density asked for and that of the piece are compared by rank (Spearman). Rewritten pieces are
+compared with what was given before and after a passage through a MIDI file.
 """
 
 from __future__ import annotations
@@ -22,15 +24,19 @@ import numpy as np
 import aurl
 from aurl.data.store import Corpus
 from aurl.generation.progressions import read_progression
+from aurl.music.chords import NO_CHORD, Chord
 from aurl.music.midi import midi_bytes, read_midi
 from aurl.music.score import Score
-from aurl.music.theory import PROGRAM_NAMES, SCALES, estimate_key, key_name, parse_key, parse_program
+from aurl.music.theory import PROGRAM_NAMES, SCALES, key_name, parse_key, parse_program
 from aurl.pipelines.model import Model, Piece
+from aurl.studies import STUDIES, Annotation, Study
 
 SAMPLING = {"temperature": 0.95, "top_p": 0.95}
 INSTRUMENTS = (["violin", "cello"], ["flute", "oboe", "bassoon"], ["piano"], ["piano", "bass", "drums"])
 CHARTS = ("Am F C G", "Dm G7 | C", "C F G C", "Em C | G D")
 KEYS = ("C major", "D minor", "Eb major", "F# minor")
+DENSITIES = (2.0, 3.0, 4.0, 6.0, 8.0)
+"""Notes a quarter."""
 
 
 def in_scale(score: Score, key: str) -> float:
@@ -53,6 +59,47 @@ def in_chords(score: Score, chart: str, bars: int) -> float:
     return float(np.mean(fits)) if fits else 1.0
 
 
+def heard(study: Study, score: Score, beats: np.ndarray[Any, Any]) -> list[str]:
+    """The label that a study hears at each of some quarter notes; none before the first."""
+    found: Annotation = study.analyse(score)
+    at = np.searchsorted(found.beats, beats + 0.25, side="right") - 1
+    return [found.labels[place] if place >= 0 else "" for place in at]
+
+
+def key_heard(study: Study, score: Score) -> str:
+    """The key that holds for most quarter notes."""
+    keys = heard(study, score, np.arange(np.ceil(score.end_ticks / score.ticks_per_beat)))
+    longest = max(set(keys), key=keys.count, default="")
+    return key_name(*parse_key(longest)) if longest else ""
+
+
+def majmin(study: Study, score: Score, chart: str, bars: int) -> float:
+    """Share of the quarter notes at which root and third of the chord that is heard are those of the chart."""
+    beats_per_bar = float(np.diff(score.metre_map.bar_to_ticks(np.arange(2)))[0] / score.ticks_per_beat)
+    changes = read_progression(chart, beats_per_bar=beats_per_bar, bars=bars)
+    starts = np.array([change.bar * beats_per_bar + change.step / 24 for change in changes])
+    beats = np.arange(bars * beats_per_bar)
+    told = [changes[at].chord for at in np.searchsorted(starts, beats, side="right") - 1]
+    found = [Chord.parse(label or NO_CHORD) for label in heard(study, score, beats)]
+    return float(
+        np.mean([root_and_third(one) == root_and_third(other) for one, other in zip(told, found, strict=True)])
+    )
+
+
+def root_and_third(chord: Chord) -> tuple[int | None, bool]:
+    """The pitch class of the root, and whether the third above it is minor."""
+    return chord.root, chord.root is not None and (chord.root + 3) % 12 in chord.pitch_classes
+
+
+def spearman(asked: list[float], found: list[float]) -> float:
+    """Correlation of ranks, those that are equal sharing theirs."""
+    ranks = []
+    for values in (asked, found):
+        _, of_value, counts = np.unique(values, return_inverse=True, return_counts=True)
+        ranks.append((np.cumsum(counts) - (counts - 1) / 2)[of_value])
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
 def programs(piece: Piece, model: Model) -> list[str]:
     """The tracks that were declared."""
     names = model.tokenizer.vocabulary.fields[2].tokens
@@ -69,6 +116,8 @@ def bar_count(piece: Piece) -> int:
 def from_nothing(model: Model, pieces: int, seed: int) -> dict[str, Any]:
     """Pieces from nothing under each kind of request."""
     kept: dict[str, list[float]] = {}
+    keys, chords = (STUDIES.build(STUDIES.parse(name)) for name in ("keys", "chords"))
+    densities: list[tuple[float, float]] = []
 
     def note(name: str, value: float) -> None:
         kept.setdefault(name, []).append(value)
@@ -87,15 +136,20 @@ def from_nothing(model: Model, pieces: int, seed: int) -> dict[str, Any]:
         note("metre held", float(metres <= {(3, 4)}))
         told = model.generate(**common, key=key)
         note("key told: notes in the scale", in_scale(told.score, key))
-        tonic, minor, _ = estimate_key(np.bincount(told.score.notes.pitch[told.score.is_pitched] % 12, minlength=12))
-        note("key told: estimated key is it", float(key_name(tonic, minor) == key_name(*parse_key(key))))
+        note("key told: it is heard", float(key_heard(keys, told.score) == key_name(*parse_key(key))))
         held = model.generate(**common, key=key, constraints=[{"name": "scale", "key": key}])
         note("scale held: notes in it", in_scale(held.score, key))
         told = model.generate(**common, chords=chart)
         note("chart told: notes in the chord", in_chords(told.score, chart, bars))
+        note("chart told: majmin is heard", majmin(chords, told.score, chart, bars))
         held = model.generate(**common, chords=chart, constraints=[{"name": "chords", "progression": chart}])
         note("chart held: notes in the chord", in_chords(held.score, chart, bars))
-    return {name: float(np.mean(values)) for name, values in kept.items()}
+        asked_density = DENSITIES[number % len(DENSITIES)]
+        told = model.generate(**common, density=asked_density)
+        beats = told.score.end_ticks / told.score.ticks_per_beat
+        densities.append((asked_density, len(told.score.notes) / beats if beats else 0.0))
+    means = {name: float(np.mean(values)) for name, values in kept.items()}
+    return means | {"density told: Spearman": spearman(*map(list, zip(*densities, strict=True)))}
 
 
 def program_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What the demo costs and what comes out: time of each stage, and its music beside the chorales that were held out.
+"""What `aurl demo --train` costs and what comes out: time of each stage, and its music beside held-out chorales.
 
     python benchmarks/demo.py [--out FOLDER] [--json]
 
@@ -25,7 +25,7 @@ from aurl.evaluation.metrics import MetricRow, compare, describe
 from aurl.models.pretrained import load_model
 from aurl.music.midi import read_midi
 from aurl.music.score import Score
-from aurl.pipelines.demo import CANDIDATES, SECONDS, canonical_scores, demo_config, run_demo
+from aurl.pipelines.chorales import CANDIDATES, SECONDS, canonical_scores, demo_config, train_on_chorales
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def main() -> None:
 def measure(out: Path) -> dict[str, Any]:
     """All figures."""
     began = time.perf_counter()
-    demo = run_demo(out, quiet=True)
+    demo = train_on_chorales(out, quiet=True)
     seconds = time.perf_counter() - began
     corpus, tokenizer = Corpus.open(out / "corpus"), TOKENIZERS.build(demo_config(out, None).tokenizer)
     model = aurl.load(out / "model")

@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     from aurl.pipelines.model import Model
 
 __version__ = "0.1.0"
+DEFAULT_MODEL = "aurl:small"
+"""The model that comes with the package."""
 
 
-def load(path: Path | str, **options: Any) -> Model:
-    """A trained model, ready to write music: see `aurl.pipelines.model.Model.load` for the options."""
+def load(path: Path | str = DEFAULT_MODEL, **options: Any) -> Model:
+    """A trained model, ready to write music; `aurl.pipelines.model.Model.load` has the options."""
     from aurl.pipelines.model import Model
 
     return Model.load(path, **options)

@@ -33,6 +33,9 @@ def test_a_midi_file_that_is_none(content: bytes, told: str, aurl: Any, tmp_path
         (("prepare", "aurl:chorale", "-o", "x"), 2, "did you mean 'chorales'"),
         (("train", "nowhere.yaml"), 2, "nowhere.yaml"),
         (("generate", "-m", "nowhere", "-o", "x.mid"), 5, "nowhere"),
+        (("generate", "-m", "aurl:smal", "-o", "x.mid"), 2, "did you mean 'small'"),
+        (("info", "aurl:smal"), 2, "did you mean 'small'"),
+        (("demo", "--steps", "4"), 2, "add --train"),
         (("config", "show", "model.widht=3"), 2, "did you mean 'width'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
@@ -135,5 +138,5 @@ def test_a_request_that_cannot_be_met_is_refused_before_the_work(
 
 def test_a_demo_in_a_folder_of_any_name(aurl: Any, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
     monkeypatch.chdir(tmp_path)
-    assert aurl("demo", "-o", "demo #2: 2024", "--steps", 1, "-q") == 0
+    assert aurl("demo", "--train", "-o", "demo #2: 2024", "--steps", 1, "-q") == 0
     assert (tmp_path / "demo #2: 2024" / "piece.mid").is_file()

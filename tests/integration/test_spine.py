@@ -105,8 +105,8 @@ def test_info_prints_a_key_and_no_infinity_for_a_tempo_of_zero(aurl: Any, tmp_pa
     assert facts["estimated_key"].startswith("A ")
 
 
-def test_the_demo_runs_again_over_the_corpus_of_an_earlier_aurl(aurl: Any, tmp_path: Path) -> None:
-    words = ("demo", "-o", tmp_path / "demo", "--steps", 2, "-q")
+def test_a_demo_that_trains_runs_again_over_the_corpus_of_an_earlier_aurl(aurl: Any, tmp_path: Path) -> None:
+    words = ("demo", "--train", "-o", tmp_path / "demo", "--steps", 2, "-q")
     assert aurl(*words) == 0
     first = (tmp_path / "demo" / "piece.mid").read_bytes()
     assert (
@@ -116,8 +116,8 @@ def test_the_demo_runs_again_over_the_corpus_of_an_earlier_aurl(aurl: Any, tmp_p
     assert (tmp_path / "demo" / "piece.mid").read_bytes() == first
 
 
-def test_the_demo_makes_music_and_compares_it(aurl: Any, tmp_path: Path, capsys: Any) -> None:
-    assert aurl("demo", "-o", tmp_path / "demo", "--steps", 4, "--json", "-q") == 0
+def test_a_demo_that_trains_makes_music_and_compares_it(aurl: Any, tmp_path: Path, capsys: Any) -> None:
+    assert aurl("demo", "--train", "-o", tmp_path / "demo", "--steps", 4, "--json", "-q") == 0
     result = output(capsys)
     assert {Path(result[name]).is_file() for name in ("midi", "sound", "picture")} == {True}
     assert "note_density" in result["beside_held_out_chorales"]

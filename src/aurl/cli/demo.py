@@ -1,4 +1,4 @@
-"""`aurl demo`: the whole path on the built-in chorales, from MIDI files to a piece of music."""
+"""`aurl demo`: a piece by the built-in model; `aurl demo --train`: the whole path on the built-in chorales."""
 
 from __future__ import annotations
 
@@ -8,22 +8,33 @@ from typing import Annotated
 import typer
 
 from aurl.cli.output import Json, Quiet, print_facts, print_json
+from aurl.utils.errors import ConfigError
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for corpus, model and music.")] = Path("runs/demo"),
-    steps: Annotated[int | None, typer.Option(min=1, help="Train for so many updates instead.")] = None,
+    train: Annotated[bool, typer.Option("--train", help="Train a small model on chorales, which writes.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder; runs/demo, or runs/chorales where one is trained.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Train for so many updates.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the piece.")] = 0,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train on built-in Bach chorales and make music of it.
+    """Write a piece of three minutes with the built-in model: MIDI, sound, picture, page that plays, sheet music.
 
-    A small model learns for about two minutes, and writes a piece of a minute and more.
+    With --train, a small model learns from Bach's chorales for about two minutes, and writes a piece of a minute.
     """
-    from aurl.pipelines.demo import run_demo
+    if train:
+        from aurl.pipelines.chorales import train_on_chorales
 
-    result = run_demo(out, steps=steps, seed=seed, quiet=quiet)
+        result = train_on_chorales(out or Path("runs/chorales"), steps=steps, seed=seed, quiet=quiet)
+    elif steps:
+        raise ConfigError("nothing is trained", found=f"--steps {steps}", hint="add --train")
+    else:
+        from aurl.pipelines.demo import run_demo
+
+        result = run_demo(out or Path("runs/demo"), seed=seed, quiet=quiet)
     if json:
         print_json(result)
     else:

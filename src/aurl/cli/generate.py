@@ -1,4 +1,4 @@
-"""`aurl generate --model M -o OUT`: make music."""
+"""`aurl generate -o OUT`: make music."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from aurl import DEFAULT_MODEL
 from aurl.cli.output import Json, Quiet, print_facts, print_json
 
 TOLD, HELD, DRAWN, REWRITTEN = "What the piece is like", "What it is held to", "How boldly", "Parts of a given piece"
@@ -14,8 +15,10 @@ Text = str | None
 
 
 def generate(
-    model: Annotated[Path, typer.Option("--model", "-m", help="Folder of a run, a checkpoint or a model.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File (piece.mid) or, for several pieces, folder.")],
+    model: Annotated[
+        Path, typer.Option("--model", "-m", help="Folder of a run, a checkpoint or a model; one is built in.")
+    ] = Path(DEFAULT_MODEL),
     prompt: Annotated[Path | None, typer.Option(help="File of music to continue, or to rewrite.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Length of the piece in seconds.")] = None,
     bars: Annotated[int | None, typer.Option(min=1, help="Length of the piece in bars.")] = None,
@@ -33,7 +36,7 @@ def generate(
     voices: Annotated[float | None, typer.Option(help="Notes at once, on average.", rich_help_panel=TOLD)] = None,
     instruments: Annotated[Text, typer.Option(help='Like "violin,cello,drums".', rich_help_panel=TOLD)] = None,
     chords: Annotated[Text, typer.Option(help='"Am F C G", numerals, or a file.', rich_help_panel=TOLD)] = None,
-    sections: Annotated[Text, typer.Option(help='Form: "AABA" or "A8 B8".', rich_help_panel=TOLD)] = None,
+    sections: Annotated[Text, typer.Option(help='Form: "AABA", "A8 B8", or auto.', rich_help_panel=TOLD)] = None,
     guidance: Annotated[
         float | None, typer.Option(min=0, help="Above 1 makes more of these.", rich_help_panel=TOLD)
     ] = None,

@@ -11,7 +11,7 @@ from aurl.cli.output import Json, print_facts, print_json
 
 
 def info(
-    path: Annotated[Path, typer.Argument(help="A file of music, a corpus folder, a run or a model folder.")],
+    path: Annotated[Path, typer.Argument(help="A file of music, a corpus, a run or a model; aurl:small is built in.")],
     json: Json = False,
 ) -> None:
     """Describe a file of music, a corpus or a model."""

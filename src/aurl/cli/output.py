@@ -24,6 +24,15 @@ def print_facts(title: str, facts: Mapping[str, Any]) -> None:
         typer.echo(line)
 
 
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print text in aligned columns, the first of names."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    typer.echo(title)
+    for name, *cells in (header, *rows):
+        aligned = [f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True)]
+        typer.echo("  ".join(["", f"{name:<{widths[0]}}", *aligned]).rstrip())
+
+
 def _lines(facts: Mapping[str, Any], indent: str) -> list[str]:
     width = max((len(str(key)) for key in facts), default=0)
     lines: list[str] = []

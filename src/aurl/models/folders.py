@@ -1,7 +1,8 @@
 """Trained models on disk: a folder of model.safetensors, config.yaml (the resolved experiment) and manifest.json.
 
 A training checkpoint is such a folder with training state beside it, and a run keeps its checkpoints under
-`checkpoints/step-<number>`. Where a folder is asked for, `aurl:small` is the model of that name in the package. It knows neither how training goes on nor the library that computes the model.
+`checkpoints/step-<number>`. In place of a folder, `aurl:small` is the model of that name in the package. This module
+knows neither how training goes on nor the library that computes the model.
 """
 
 from __future__ import annotations

@@ -25,11 +25,20 @@ FEWEST_PITCHES = 24
 
 def html_roll(score: Score, title: str = "") -> str:
     """The document; in a notebook, put it in an iframe's `srcdoc`."""
+    return roll_page(roll_data(score), title)
+
+
+def roll_page(data: str, title: str = "") -> str:
+    """The document for what `roll_data` gives, which stands in it once and as it is."""
     assets = files("aurl").joinpath("assets", "roll")
     page = Template(assets.joinpath("roll.html").read_text(encoding="utf-8"))
     script = assets.joinpath("roll.js").read_text(encoding="utf-8")
-    data = json.dumps(_data(score), separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
     return page.substitute(title=html.escape(title or "Piano roll"), score=data, script=script)
+
+
+def roll_data(score: Score) -> str:
+    """What the player needs to know of a score: JSON that can stand in HTML."""
+    return json.dumps(_data(score), separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
 
 
 def write_html_roll(score: Score, path: str | Path, title: str = "") -> None:

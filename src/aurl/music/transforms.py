@@ -58,6 +58,16 @@ def retime(score: Score, moved: Callable[[Ints], Ints]) -> Score:
     return score.replace(notes=notes.replace(onset=onset, duration=duration), **changed)
 
 
+def until(score: Score, end_ticks: int) -> Score:
+    """`score` without what begins at `end_ticks` or later, its notes ending there at the latest."""
+    notes = score.notes.take(score.notes.onset < end_ticks)
+    tables = {name: getattr(score, name) for name in score.table_names() if name != "notes"}
+    return score.replace(
+        notes=notes.replace(duration=np.minimum(notes.duration, end_ticks - notes.onset)),
+        **{name: table.take(table.time < end_ticks) for name, table in tables.items()},
+    )
+
+
 def transposition_range(score: Score) -> tuple[int, int]:
     """The fewest and the most semitones by which pitched notes move and stay on a piano; (0, 0) if one is off it."""
     pitch = score.notes.pitch[score.is_pitched].astype(np.int64)

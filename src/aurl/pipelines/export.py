@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aurl.data.store import Corpus
-from aurl.data.tokenizers import TOKENIZERS
+from aurl.data.tokenizers import TOKENIZERS, Tokenizer
+from aurl.data.tokenizers.base import Tokens
 from aurl.evaluation.likelihood import bits_per_note
 from aurl.generation.engine import Runtime
 from aurl.generation.runtimes.onnx_runtime import OnnxRuntime
@@ -40,6 +41,7 @@ def export_checked(
     *,
     corpus: Path | None = None,
     pieces: int = 32,
+    with_weights: bool = False,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Write the export, after its graphs have been found to compute what the model does; returns what was measured.
@@ -56,7 +58,8 @@ def export_checked(
         raise CheckpointError("the graphs do not compute what the model does", found=f"logits {exact:.2g} apart")
     difference, spread = largest_difference(runtimes[form], reference, model.config.vocabulary_sizes)
     bits = measured_bits(model, runtimes, experiment, corpus, pieces, quiet=quiet) if corpus else {}
-    export_model(source, target, form, {"bits_per_note": bits[form]["bits_per_note"]} if bits else None)
+    measured = {"bits_per_note": bits[form]["bits_per_note"]} if bits and not with_weights else None
+    export_model(source, target, form, measured, with_weights=with_weights)
     return {
         "folder": str(target),
         "format": form,
@@ -114,9 +117,7 @@ def measured_bits(
     """Bits per note in PyTorch and in each format, with per cent more than in PyTorch; graphs read row by row."""
     opened, tokenizer = Corpus.open(corpus), TOKENIZERS.build(TOKENIZERS.parse(experiment["tokenizer"]))
     split = experiment.get("data", {}).get("valid_split", "valid")
-    tokens = [tokenizer.encode(opened.score(int(index))) for index in opened.indices(split)[:pieces]]
-    if any((piece >= model.config.vocabulary_sizes).any() for piece in tokens):
-        raise CorpusError("the model does not know all tokens of the corpus", hint="give the corpus it was trained on")
+    tokens = encoded_pieces(opened, opened.indices(split)[:pieces], tokenizer, model.config.vocabulary_sizes)
     scored: dict[str, Any] = {"torch": model, **{form: SteppedModel(runtime) for form, runtime in runtimes.items()}}
     bits: dict[str, dict[str, float]] = {}
     with progress_bar("measuring", total=len(scored), unit="formats", quiet=quiet) as bar:
@@ -126,6 +127,19 @@ def measured_bits(
             bits[name] = {"bits_per_note": found, "percent_more": more}
             bar.update(done)
     return bits
+
+
+def encoded_pieces(
+    corpus: Corpus, indices: NDArray[np.int64], tokenizer: Tokenizer, sizes: tuple[int, ...]
+) -> list[Tokens]:
+    """Pieces as the tokens of a model that knows `sizes` of them; raises CorpusError where it knows others."""
+    if tokenizer.vocabulary.sizes != tuple(sizes):
+        raise CorpusError(
+            "the model does not know all tokens of the corpus",
+            found=f"{sizes} by field, not {tokenizer.vocabulary.sizes}",
+            hint="use the version of Aurl that it was trained with",
+        )
+    return [tokenizer.encode(corpus.score(int(index))) for index in indices]
 
 
 class SteppedModel:

@@ -98,7 +98,25 @@ def generate_pieces(
         require("form", form, FORMS)
     output.prepare()
     loaded = Model.load(model, device=cast(DeviceName, device), form=cast(RuntimeFormat | None, form))
-    config = loaded.request(settings or {})
+    pieces = write_shown(loaded, settings or {}, prompt=prompt, rewrite=rewrite, quiet=quiet)
+    files = [write_piece(piece, output.stem(index, len(pieces)), output) for index, piece in enumerate(pieces)]
+    told = [facts(piece.generated, has_prompt=prompt is not None) for piece in pieces]
+    return {
+        "pieces": {", ".join(map(str, paths)): each for each, paths in zip(told, files, strict=True)},
+        "seconds_taken": time.perf_counter() - began,
+    }
+
+
+def write_shown(
+    model: Model,
+    settings: Mapping[str, Any],
+    *,
+    prompt: Path | None = None,
+    rewrite: Mapping[str, Any] | None = None,
+    quiet: bool = False,
+) -> list[Piece]:
+    """The pieces of a request (see `Model.write`), with a progress bar."""
+    config = model.request(settings)
     wanted = None if rewrite else config.seconds or config.bars
     unit = "bars" if config.bars else "seconds of music"
     with progress_bar("generating", total=math.ceil(wanted) if wanted else None, unit=unit, quiet=quiet) as bar:
@@ -106,13 +124,7 @@ def generate_pieces(
         def show(progress: Progress) -> None:
             bar.update(int(progress.done), tokens_per_second=progress.tokens_per_second)
 
-        pieces = loaded.write(settings or {}, prompt=prompt, rewrite=rewrite, on_progress=show)
-    files = [write_piece(piece, output.stem(index, len(pieces)), output) for index, piece in enumerate(pieces)]
-    told = [facts(piece.generated, has_prompt=prompt is not None) for piece in pieces]
-    return {
-        "pieces": {", ".join(map(str, paths)): each for each, paths in zip(told, files, strict=True)},
-        "seconds_taken": time.perf_counter() - began,
-    }
+        return model.write(settings, prompt=prompt, rewrite=rewrite, on_progress=show)
 
 
 def require(what: str, name: str, known: Iterable[str]) -> None:

@@ -13,10 +13,9 @@ from aurl.data.labels import KINDS, LABEL_SUFFIXES, Refusal, given_labels, sourc
 from aurl.data.sources import LARGEST_LABEL
 from aurl.data.store import Corpus
 from aurl.data.tokenizers import EventTokenizer, EventTokenizerConfig
-from aurl.evaluation.metrics import describe
-from aurl.evaluation.metrics.basic import pitch_class_seconds
-from aurl.models.exported import exported_format
-from aurl.models.folders import bits_per_note, find_model, read_experiment, weight_count
+from aurl.evaluation.metrics import describe, pitch_class_seconds
+from aurl.models.exported import carried_format
+from aurl.models.folders import bits_per_note, find_model, has_weights, is_built_in, read_experiment, weight_count
 from aurl.music.io import FORMAT_NAMES, HEAD, SUFFIXES, read_music, sniff
 from aurl.music.score import Score, TextKind
 from aurl.music.theory import PROGRAM_NAMES, estimate_key, key_name
@@ -25,6 +24,8 @@ from aurl.utils.errors import ConfigError
 
 def describe_path(path: Path) -> tuple[str, dict[str, Any]]:
     """What kind of thing `path` is, and its facts; raises the typed error of what it seems to be."""
+    if is_built_in(path):
+        return "model", describe_model(path)
     if not path.exists():
         raise ConfigError(f"{path} does not exist", hint="give a file of music, a corpus or the folder of a model")
     if path.is_file():
@@ -120,7 +121,8 @@ def describe_model(path: Path) -> dict[str, Any]:
         "name": experiment.get("name", ""),
         "tags": experiment.get("tags", []),
         "notes": experiment.get("notes", ""),
-        **({"exported_as": form} if (form := exported_format(folder)) else {"parameters": weight_count(folder)}),
+        **({"parameters": weight_count(folder)} if has_weights(folder) else {}),
+        **({"exported_as": form} if (form := carried_format(folder)) else {}),
         "validation_bits_per_note": score if math.isfinite(score) else "not measured",
         "model": experiment["model"],
         "tokenizer": experiment["tokenizer"],

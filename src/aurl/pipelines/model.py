@@ -2,7 +2,7 @@
 
     import aurl
 
-    model = aurl.load("runs/dev")
+    model = aurl.load()  # the built-in one; or aurl.load("runs/dev")
     piece = model.generate(bars=16, key="D minor", tempo=96, seed=7)
     piece.save("piece.mid", "piece.wav")
 
@@ -26,7 +26,7 @@ import yaml
 from numpy.typing import NDArray
 
 from aurl.data.tokenizers import TOKENIZERS, Tokenizer
-from aurl.evaluation.metrics import unlikeness
+from aurl.evaluation.metrics import ANY, Reference, unlikeness
 from aurl.generation.conditions import Conditions
 from aurl.generation.engine import Runtime
 from aurl.generation.generator import GeneratedPiece, GenerationConfig, Progress, generate
@@ -118,7 +118,7 @@ class Model:
         form: RuntimeFormat | None = None,
         threads: int = 1,
     ) -> Model:
-        """The model in the folder of a run, a checkpoint, or an export; raises CheckpointError."""
+        """The model in the folder of a run, a checkpoint, or an export, or "aurl:small"; raises CheckpointError."""
         return cls(*open_runtime(Path(path), device=device, form=form, threads=threads))
 
     def generate(self, **settings: Any) -> Piece:
@@ -163,7 +163,7 @@ class Model:
         if asked is not None and {"bars", "seconds"} & settings.keys():
             raise ConfigError("a rewritten piece keeps its length", hint="leave out bars and seconds")
         self._check_trained(config, asked)
-        reference = self.experiment.get("reference", {})
+        reference = self.reference(config.conditions.style)
         pieces = generate(
             self.runtime,
             self.tokenizer,
@@ -176,6 +176,11 @@ class Model:
         told = config.model_dump(mode="json", exclude_defaults=True, exclude={"seed", "variations"})
         name = self.experiment.get("name", "unnamed")
         return [Piece(piece, f"model {name}; settings {json.dumps(told)}") for piece in pieces]
+
+    def reference(self, style: str | None = None) -> Reference:
+        """Where the metrics of the music lie that the model learned from, of one style if it kept them apart."""
+        kept: dict[str, Reference] = self.experiment.get("references", {})
+        return kept.get(style or ANY, kept.get(ANY, {}))
 
     def request(self, settings: Mapping[str, Any]) -> GenerationConfig:
         """The model's own settings with `settings` in their place; a length replaces one of another unit."""

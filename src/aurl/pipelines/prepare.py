@@ -6,13 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from aurl.data.corpus import PrepareReport, Progress, build_corpus
-from aurl.data.embedded import chorales_archive
+from aurl.data.embedded import BUILT_IN, chorales_archive
 from aurl.data.plan import PrepareConfig
 from aurl.utils.errors import ConfigError, UnknownNameError
 from aurl.utils.progress import progress_bar
-
-BUILT_IN = "aurl:"
-"""Prefix of the collections that come with the package."""
 
 
 def prepare_corpus(

@@ -10,11 +10,12 @@ from typing import Any
 from torch import nn
 
 from aurl.data.dataset import TokenDataset
+from aurl.data.genres import short_name
 from aurl.data.store import Corpus
 from aurl.data.tokenizers import TOKENIZERS, Tokenizer
 from aurl.data.tokenizers.base import Tokens
 from aurl.evaluation.likelihood import bits_per_note
-from aurl.evaluation.metrics import reference_of
+from aurl.evaluation.metrics import ANY, reference_of
 from aurl.models.folders import find_model
 from aurl.models.music_model import MusicModel
 from aurl.pipelines.experiment import ExperimentConfig
@@ -68,13 +69,21 @@ class SavedConfig(Callback):
         save_config(self.config, self.path)
 
 
-def learned_from(corpus: Corpus, config: ExperimentConfig) -> dict[str, list[float]]:
-    """Where the metrics of the music that is learned lie, as tokens tell it, from a part of it; kept with the model."""
+def learned_from(corpus: Corpus, config: ExperimentConfig) -> dict[str, dict[str, list[float]]]:
+    """Where the metrics of the music that is learned lie, as tokens tell it, from a part of it; kept with the model.
+
+    By genre, where the mix tells them apart; `ANY` is all of it.
+    """
     tokenizer = TOKENIZERS.build(config.tokenizer)
     indices = corpus.indices(config.data.train_split)
-    looked_at = indices[:: max(1, len(indices) // REFERENCE_PIECES)][:REFERENCE_PIECES]
-    reference = reference_of(tokenizer.canonical(corpus.score(int(index)))[0] for index in looked_at)
-    return {name: list(quantiles) for name, quantiles in reference.items()}
+    genres = [short_name(corpus.metadata(int(index)).get("genre", ""), config.data.mix) for index in indices]
+    found = {}
+    for genre in (ANY, *config.data.mix):
+        its = [int(index) for index, name in zip(indices, genres, strict=True) if genre in (ANY, name)]
+        looked_at = its[:: max(1, len(its) // REFERENCE_PIECES)][:REFERENCE_PIECES]
+        reference = reference_of(tokenizer.canonical(corpus.score(index))[0] for index in looked_at)
+        found[genre] = {name: list(quantiles) for name, quantiles in reference.items()}
+    return found
 
 
 def described_network(config: ExperimentConfig, tokenizer: Tokenizer) -> ExperimentConfig:
@@ -117,7 +126,7 @@ def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, A
         experiment={
             **config.model_dump(mode="json"),
             "corpus_fingerprint": corpus.fingerprint,
-            "reference": learned_from(corpus, config),
+            "references": learned_from(corpus, config),
         },
         validate=Validation.of(config, data),
         callbacks=[SavedConfig(config, folder / "config.yaml")],

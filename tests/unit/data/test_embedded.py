@@ -7,8 +7,9 @@ from collections import defaultdict
 
 import pytest
 
-from aurl.data.embedded import chorales_archive
+from aurl.data.embedded import built_in_model, chorales_archive
 from aurl.music.midi import read_midi
+from aurl.utils.errors import UnknownNameError
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +58,12 @@ def test_bars_begin_after_the_pickup(archive):
     score = read_midi(archive.read("bwv269.mid"))
     assert score.metre_map.bar_to_ticks([0, 1, 2]).tolist() == [0, 480, 480 + 3 * 480]
     assert score.notes.pitch[:4].tolist() == [67, 62, 59, 43]
+
+
+def test_models_are_found_by_name_and_by_nothing_else():
+    assert (built_in_model("small") / "config.yaml").is_file()
+    with pytest.raises(UnknownNameError, match="built-in model; found: 'smal'; did you mean 'small'"):
+        built_in_model("smal")
+    for name in ("", ".", "../chorales", "small/"):
+        with pytest.raises(UnknownNameError):
+            built_in_model(name)

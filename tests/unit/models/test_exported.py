@@ -10,7 +10,7 @@ from aurl.data.cache import Cache
 from aurl.models import exported, onnx_graph
 from aurl.models.config import MusicModelConfig
 from aurl.models.exported import export_model, load_graphs
-from aurl.models.folders import CONFIG, WEIGHTS, find_model
+from aurl.models.folders import CONFIG, WEIGHTS, find_model, read_experiment
 from aurl.models.music_model import MusicModel
 from aurl.models.pretrained import load_model, write_model
 from aurl.utils.config import yaml_text
@@ -102,7 +102,8 @@ def test_an_exported_model_carries_its_graphs(tmp_path, folder, form):
     export_model(folder, tmp_path / "export", form, {"note": 1})
     assert find_model(tmp_path / "export") == tmp_path / "export"
     assert load_graphs(tmp_path / "export") == load_graphs(tmp_path / "export", form) == load_graphs(folder, form)
-    assert read_manifest(tmp_path / "export")["metadata"] == {"graph_format": form, "note": 1}
+    told = {"graph_format": form, "graph_version": onnx_graph.VERSION, "note": 1}
+    assert read_manifest(tmp_path / "export")["metadata"] == told
     assert sorted(item.name for item in (tmp_path / "export").iterdir()) == [
         CONFIG, "head-1.onnx", "manifest.json", "model.onnx",
     ]  # fmt: skip
@@ -123,9 +124,65 @@ def test_an_export_replaces_an_export_and_nothing_else(tmp_path, folder):
     for form in ("onnx", "int8"):
         export_model(folder, tmp_path / "export", form)
         assert load_graphs(tmp_path / "export") == load_graphs(folder, form)
-    with pytest.raises(ConfigError, match="is there and is not an exported model"):
+    with pytest.raises(ConfigError, match="is there and is not an earlier export"):
         export_model(folder, tmp_path, "int8")
     assert find_model(folder) == folder
+
+
+@pytest.fixture
+def whole(tmp_path, folder):
+    """Weights with 8-bit graphs beside them."""
+    export_model(folder, tmp_path / "whole", "int8", with_weights=True)
+    return tmp_path / "whole"
+
+
+def test_graphs_beside_the_weights_are_read_and_others_are_built(whole, folder, builds, monkeypatch):
+    with monkeypatch.context() as patch:
+        for module in ("torch", "onnx"):
+            patch.setitem(sys.modules, module, None)
+        graphs = load_graphs(whole)
+    assert graphs == load_graphs(folder)
+    assert builds == []
+    assert load_graphs(whole, "onnx") == load_graphs(folder, "onnx")
+    assert builds == ["onnx"]
+
+
+def test_weights_are_kept_to_the_byte_with_what_is_told_of_them(tmp_path, builds):
+    config = SHAPE.model_dump(mode="json")
+    with atomic_folder(tmp_path / "model", {"bits_per_note": 9.5}) as new:
+        write_model(new, MusicModel(SHAPE).state_dict(), {"model": config})
+    export_model(tmp_path / "model", tmp_path / "whole", "int8", with_weights=True)
+    assert (tmp_path / "whole" / WEIGHTS).read_bytes() == (tmp_path / "model" / WEIGHTS).read_bytes()
+    assert read_manifest(tmp_path / "whole")["metadata"]["bits_per_note"] == 9.5
+    model = load_model(tmp_path / "whole")[0]
+    assert model.state_dict().keys() == load_model(tmp_path / "model")[0].state_dict().keys()
+
+
+def test_a_model_with_graphs_is_exported_anew_but_not_onto_itself(tmp_path, whole):
+    export_model(whole, tmp_path / "small", "int4")
+    assert load_graphs(tmp_path / "small") == load_graphs(whole, "int4")
+    with pytest.raises(ConfigError, match="choose another folder"):
+        export_model(whole, whole, "int8")
+    assert load_model(whole)
+
+
+def test_graphs_of_another_version_are_built_anew_where_there_are_weights(tmp_path, whole, folder, builds, monkeypatch):
+    export_model(folder, tmp_path / "export", "int8")
+    builds.clear()
+    monkeypatch.setattr(exported, "VERSION", onnx_graph.VERSION + 1)
+    load_graphs(whole)
+    assert builds == ["int8"]
+    with pytest.raises(CheckpointError, match="another version of Aurl; export the trained model anew"):
+        load_graphs(tmp_path / "export")
+
+
+def test_an_export_does_not_tell_where_it_was_trained(tmp_path):
+    data = {"corpus": "/home/ada/corpus", "valid_split": "valid"}
+    folder = saved(tmp_path / "model", SHAPE, folder="/home/ada/runs", data=data)
+    export_model(folder, tmp_path / "export", "int8", with_weights=True)
+    assert "ada" not in (tmp_path / "export" / CONFIG).read_text("utf-8")
+    expected = {"title": "Übung", "model": SHAPE.model_dump(mode="json"), "data": {"valid_split": "valid"}}
+    assert read_experiment(tmp_path / "export") == expected
 
 
 def test_a_damaged_export_is_refused(tmp_path, folder):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from aurl.data.tokenizers import NoteTokenizer
@@ -45,7 +45,13 @@ def test_a_window_at_once_has_the_times_of_its_rows_one_by_one(score, with_hole)
 
 @settings(max_examples=100)
 @given(st.lists(st.tuples(st.sampled_from([0, 0, 3]), st.integers(0, 7)), min_size=1, max_size=30))
-def test_rows_in_any_order_have_the_same_times_too(rows):
+def test_rows_in_any_order_have_the_same_times_too(drawn):
+    rows, is_bar_next = [], False
+    for when, what in drawn:  # after `now` comes a bar, before any metre
+        if not (is_bar_next and not when and 1 <= what <= 3):
+            rows.append((when, what))
+        is_bar_next = (is_bar_next or what == 5) and what != 0 if not when else is_bar_next
+    assume(rows)
     steps = RowTimes(SMALL_CLOCK)(torch.tensor([rows]))[0]
     assert steps.tolist() == one_by_one(SMALL_CLOCK, np.array(rows))
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurl.music.score import WHOLE_SCORE, KeySignatures, Notes, Score, Texts, Track
-from aurl.music.transforms import transpose, transposition_range
+from aurl.music.transforms import transpose, transposition_range, until
 
 TRACKS = (Track(0), Track(0, is_drum=True))
 
@@ -56,3 +56,13 @@ def test_the_range_keeps_music_on_the_piano_and_counts_no_drums():
 def test_leaving_midi_is_refused():
     with pytest.raises(ValueError, match=r"Notes.pitch holds 110\.\.130"):
         transpose(Score(notes=Notes([0, 1], [1, 1], [100, 120], [64, 64], [0, 0]), tracks=TRACKS), 10)
+
+
+@given(st.lists(st.integers(21, 108), max_size=8), st.integers(0, 5000))
+def test_nothing_is_heard_from_the_end_on(pitches, end):
+    long = score(*pitches)
+    cut = until(long, end)
+    assert (cut.notes.end <= end).all()
+    assert len(cut.notes) == (long.notes.onset < end).sum()
+    assert len(cut.key_signatures) == (end > 0)
+    assert until(cut, end) == cut

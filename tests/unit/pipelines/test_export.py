@@ -15,7 +15,7 @@ from aurl.generation.runtimes.opening import open_runtime
 from aurl.generation.runtimes.torch_runtime import TorchRuntime
 from aurl.models import onnx_graph
 from aurl.models.config import MusicModelConfig
-from aurl.models.exported import exported_format, load_graphs
+from aurl.models.exported import carried_format, load_graphs
 from aurl.models.folders import CHECKPOINTS
 from aurl.models.music_model import MusicModel
 from aurl.models.pretrained import write_model
@@ -118,8 +118,18 @@ def test_the_command_prints_json(tmp_path, run):
     result = CliRunner().invoke(app, ["export", str(run), "--format", "int4", "-o", str(out), "--json"])
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["format"] == "int4"
-    assert exported_format(out) == "int4"
+    assert carried_format(out) == "int4"
     assert load_graphs(out, "int4")
+
+
+def test_the_command_keeps_the_weights_and_their_score(tmp_path, run, corpus):
+    out = tmp_path / "out"
+    words = ["export", str(run), "-o", str(out), "--with-weights", "--corpus", str(corpus), "--pieces", "1"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    told = describe_model(out)
+    assert (told["exported_as"], told["parameters"]) == ("int8", describe_model(run)["parameters"])
+    assert told["validation_bits_per_note"] == describe_model(run)["validation_bits_per_note"] == "not measured"
 
 
 def test_the_command_prints_a_table(tmp_path, run):

@@ -1,8 +1,10 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from aurl import DEFAULT_MODEL
 from aurl.music.midi import midi_bytes
 from aurl.music.score import Notes, Score, Track
 from aurl.pipelines import info
@@ -15,6 +17,12 @@ def tune():
     """A bar of C major in quarters, as MIDI."""
     notes = Notes(np.arange(4) * 480, np.full(4, 480), [60, 64, 67, 60], np.full(4, 80), np.zeros(4))
     return midi_bytes(Score(notes=notes, tracks=(Track(),)))
+
+
+def test_a_built_in_model_is_described_by_its_name():
+    title, facts = describe_path(Path(DEFAULT_MODEL))
+    assert (title, facts["exported_as"]) == ("model", "int8")
+    assert facts["parameters"] > 1_000_000
 
 
 @pytest.mark.parametrize(

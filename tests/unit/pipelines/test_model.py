@@ -51,9 +51,9 @@ class Even:
 @pytest.fixture
 def model() -> Model:
     tasks = {"infill": 0.2, "tracks": 0.2, "free": 0.2}
-    reference = {"note_density": [1.0, 2.0, 3.0]}
+    references = {"any": {"note_density": [1.0, 2.0, 3.0]}, "pop": {"note_density": [4.0, 5.0, 6.0]}}
     return Model(
-        Even(), {"name": "even", "tokenizer": {"name": "note"}, "data": {"tasks": tasks}, "reference": reference}
+        Even(), {"name": "even", "tokenizer": {"name": "note"}, "data": {"tasks": tasks}, "references": references}
     )
 
 
@@ -156,3 +156,8 @@ def test_a_rewritten_piece_keeps_its_length_and_what_is_written_down_of_it(
 def test_a_rewritten_piece_may_be_told_what_it_is_to_be_like(model: Model, song: Score) -> None:
     told = [NAMES[value] for value in model.infill(song, "3", key="D minor", density=8).tokens[:, 2]]
     assert {"key:D minor", "density:<9"} <= set(told)
+
+
+def test_a_style_has_its_own_reference_where_there_is_one(model: Model) -> None:
+    assert model.reference("pop")["note_density"][1] == 5.0
+    assert model.reference("jazz") == model.reference() == {"note_density": [1.0, 2.0, 3.0]}

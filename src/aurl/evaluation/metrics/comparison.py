@@ -41,6 +41,8 @@ class MetricRow:
 
 Reference = dict[str, tuple[float, float, float]]
 """The 5 %, 50 % and 95 % quantiles of each metric over real music."""
+ANY = "any"
+"""What stands for all genres together, where references are kept by genre."""
 LOOKED_AT = ("pitch_range", "note_density", "polyphony", "key_fit")
 """The metrics that tell how like real music a piece is."""
 COMPARED = (
