@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov
 
+# Those that need no collection of music; the others say with --help what they take.
+BENCHMARKS ?= startup training_step kill_resume hostile decoding demo
+
 .PHONY: demo test test-all check bench clean
 .DEFAULT_GOAL := test
 
@@ -24,7 +27,7 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.benchmark
-	set -e; for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python $$script; done
+	set -e; for name in $(BENCHMARKS); do echo "$$name"; $(BIN)/python benchmarks/$$name.py; done
 
 clean:
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache \

@@ -1,6 +1,6 @@
 """What is asked for and what comes out: bars, tracks, chords and scale kept to the letter, locked cells to the bit.
 
-    python benchmarks/controls.py MODEL CORPUS [--pieces 100] [--seed 0] [--json]
+    python benchmarks/controls.py MODEL CORPUS [--pieces 100] [--style pop] [--rewritten 40] [--json]
 
 MODEL was trained with `data.tasks` (configs/dev.yaml), CORPUS gives the pieces of its split `valid` (else `train`) that
 are rewritten. Each figure is the share of pieces that keep what was asked; scale and chords are counted note by note by
@@ -31,7 +31,8 @@ from aurl.music.theory import PROGRAM_NAMES, SCALES, key_name, parse_key, parse_
 from aurl.pipelines.model import Model, Piece
 from aurl.studies import STUDIES, Annotation, Study
 
-SAMPLING = {"temperature": 0.95, "top_p": 0.95}
+BARS = (8, 33)
+"""Of pieces from nothing; the second is one too many."""
 INSTRUMENTS = (["violin", "cello"], ["flute", "oboe", "bassoon"], ["piano"], ["piano", "bass", "drums"])
 CHARTS = ("Am F C G", "Dm G7 | C", "C F G C", "Em C | G D")
 KEYS = ("C major", "D minor", "Eb major", "F# minor")
@@ -113,8 +114,8 @@ def bar_count(piece: Piece) -> int:
     return int(score.metre_map.ticks_to_bar_beat(max(score.end_ticks - 1, 0))[0]) + 1
 
 
-def from_nothing(model: Model, pieces: int, seed: int) -> dict[str, Any]:
-    """Pieces from nothing under each kind of request."""
+def from_nothing(model: Model, pieces: int, seed: int, style: str | None) -> dict[str, Any]:
+    """Pieces from nothing under each kind of request, of one style where that is given."""
     kept: dict[str, list[float]] = {}
     keys, chords = (STUDIES.build(STUDIES.parse(name)) for name in ("keys", "chords"))
     densities: list[tuple[float, float]] = []
@@ -124,10 +125,10 @@ def from_nothing(model: Model, pieces: int, seed: int) -> dict[str, Any]:
 
     for number in range(pieces):
         rng = np.random.default_rng([seed, number])
-        bars = int(rng.integers(4, 17))
+        bars = int(rng.integers(*BARS))
         key, chart = KEYS[number % len(KEYS)], CHARTS[number % len(CHARTS)]
         asked = INSTRUMENTS[number % len(INSTRUMENTS)]
-        common = {"bars": bars, "seed": number, **SAMPLING}
+        common = {"bars": bars, "seed": number, **({"style": style} if style else {})}
         piece = model.generate(**common, instruments=asked, metre="3/4")
         note("bars: none beyond", float(bar_count(piece) <= bars))
         note("bars: bar lines exact", float((piece.tokens[:, 2] == bar_row(model)).sum() == bars + 1))
@@ -188,7 +189,7 @@ def rewritten(model: Model, scores: Iterable[Score]) -> dict[str, Any]:
             "a bass added": (model.accompany, ["bass"], whole, [len(given.tracks)]),
         }
         for name, (write, what, ticks, tracks) in asked.items():
-            piece = write(given, what, seed=number, **SAMPLING)
+            piece = write(given, what, seed=number)
             before, after = outside(given, ticks, tracks), outside(piece.score, ticks, tracks)
             tables = ("notes", "tempos", "time_signatures", "texts")
             same = all(getattr(before, table) == getattr(after, table) for table in tables)
@@ -197,7 +198,7 @@ def rewritten(model: Model, scores: Iterable[Score]) -> dict[str, Any]:
             kept.setdefault(f"{name}: the rest is the same to the bit", []).append(float(same))
             kept.setdefault(f"{name}: and after a MIDI file", []).append(float(survives))
             kept.setdefault(f"{name}: notes were written", []).append(float(len(piece.score.notes) > len(before.notes)))
-        chords = model.harmonise(given, seed=number, **SAMPLING).score
+        chords = model.harmonise(given, seed=number).score
         kept.setdefault("chords added: the notes are the same", []).append(float(chords.notes == given.notes))
         kept.setdefault("chords added: a bar has", []).append(len(chords.texts.of("chord")) / bars)
     return {name: float(np.mean(values)) for name, values in kept.items()}
@@ -209,6 +210,8 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--pieces", type=int, default=100)
+    parser.add_argument("--style", help="of the pieces from nothing")
+    parser.add_argument("--rewritten", type=int, default=40, help="held-out pieces of which parts are written anew")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print JSON only")
     options = parser.parse_args()
@@ -216,8 +219,8 @@ def main() -> None:
     split = "valid" if len(corpus.indices("valid")) else "train"
     began = time.perf_counter()
     result: dict[str, Any] = {"pieces": options.pieces, "split": split}
-    result |= from_nothing(model, options.pieces, options.seed)
-    result |= rewritten(model, [corpus.score(int(index)) for index in corpus.indices(split)[: options.pieces]])
+    result |= from_nothing(model, options.pieces, options.seed, options.style)
+    result |= rewritten(model, [corpus.score(int(index)) for index in corpus.indices(split)[: options.rewritten]])
     result["seconds"] = time.perf_counter() - began
     if options.json:
         print(json.dumps(result, indent=2))

@@ -22,6 +22,7 @@ from aurl.data.tokenizers.note_tasks import (
     FUTURE_BARS,
     LABELS,
     fill_order,
+    fills,
     future_rows,
     metres,
     row_of,
@@ -104,7 +105,9 @@ class Rewriting:
             ticks=self._ticks,
         )
         self.plan = self._plan()
-        self.head = np.concatenate([head, *([] if self._added is None else [self._added]), self.plan.bars[0].opening])
+        added = [] if self._added is None else [self._added]
+        told = [] if self.writes is None else fills(self.writes, self.layout)
+        self.head = np.concatenate([head, *added, *told, self.plan.bars[0].opening])
 
     @property
     def length(self) -> Length:
@@ -161,7 +164,7 @@ class Rewriting:
             parts: list[Rows] = []
         else:
             is_kept = (rows[:, WHEN] == 0) | ~self.writes[rows[:, WHO]]
-            first, *parts = [row_of("fill", who, self.layout) for who in np.flatnonzero(self.writes).tolist()]
+            first, *parts = fills(self.writes, self.layout)
             opening, given = np.concatenate([rows[is_kept], first]), rows[:0]
         before = self._metres[bar - 1] if bar else self._metres[0]
         following = self._following(stop)

@@ -115,7 +115,7 @@ def test_bars_are_written_anew_and_all_others_are_as_they_were(note_runtime, see
     made = rewritten(score, note_runtime, bars=bars[0], seed=seed)
     check(score, made, bars[1], None)
     check_tokens(score, made.tokens)
-    assert made.score.notes != score.notes
+    assert len(bars[1]) == 1 or made.score.notes != score.notes  # one short bar may come out the same
 
 
 @pytest.mark.parametrize("rewrite", [{"bars": "2-3"}, {"bars": "1,3", "tracks": (2,)}, {"tracks": (1,)}])

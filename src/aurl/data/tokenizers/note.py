@@ -156,13 +156,14 @@ class NoteTokenizer(Tokenizer):
     def preamble(self, tokens: NDArray[Any], at: int) -> NDArray[Any]:
         """The prefix without `start`, with key, metre and tempo as they are in force there, and an open bar if any.
 
-        The future of a hole that is being written stands before that bar.
+        What the prefix says of the task stays. The future of a hole that is being written stands before that bar.
         """
         what, layout = np.asarray(tokens)[:, WHAT], self.layout
         present = what[:at][~in_future(what[:at], layout)]
         told = {kind: self._last_told(present, kind) for kind in layout.prefix[1:]}
-        programs = what[is_within(what, layout.first["program"], layout.end["program"])]
-        rows = [*told.values(), *programs.tolist()]
+        programs = what[is_within(what, *layout.span("program"))]
+        fills = what[: int((what == layout.first["bar"]).argmax())]
+        rows = [*told.values(), *programs.tolist(), *fills[is_within(fills, *layout.span("fill"))].tolist()]
         prefix = np.zeros((len(rows), tokens.shape[1]), tokens.dtype)
         prefix[:, WHAT] = rows
         if not layout.is_metrical:

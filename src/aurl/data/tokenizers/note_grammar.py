@@ -2,8 +2,9 @@
 
 Within a bar (or a moment of the performed clock) a row stands after the row before it in the order of (when, who,
 what); of labels and pedals one of a kind, of notes one a pitch. Which fields a row has follows from its `when`, `who`
-and `what`. After `fill:k` the bar begins anew for track k - 1 alone (0: for what belongs to no track). The rows of
-tasks (`future`, `now`, `fill`) are given, never chosen: they are legal only where `tasks` is asked for.
+and `what`. After `fill:k` the bar begins anew for track k - 1 alone (0: for what belongs to no track); before the first
+bar it tells that this will be. The rows of tasks (`future`, `now`, `fill`) are given, never chosen: they are legal only
+where `tasks` is asked for.
 """
 
 from __future__ import annotations
@@ -209,11 +210,13 @@ class NoteGrammar(Grammar):
 
     def _allow_tasks(self, state: NoteState, legal: Bools) -> None:
         first, end = self.layout.first, self.layout.end
-        if state.stage in (self.declaring, self.body) and state.future == PRESENT:
+        if state.stage not in (self.declaring, self.body):
+            return
+        if state.future == PRESENT:
             legal[first["future"]] = True
         if state.future == IN_FUTURE:
             legal[first["now"] : end["now"]] = True
-        if state.stage == self.body and not _awaits_bar(state):
+        if not _awaits_bar(state):
             legal[first["fill"] + state.fill : first["fill"] + state.tracks + 1] = True
 
     def advance(self, state: NoteState, row: Sequence[int]) -> NoteState:

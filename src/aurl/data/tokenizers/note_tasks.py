@@ -1,7 +1,8 @@
 """Rows of `note` in the order of a task: what is given stands before what is to be written.
 
-*Some tracks*: each bar tells its given rows first, then, for each track to be written, `fill:k` and its rows (k - 1 is
-the slot; 0 stands for the labels, which belong to no track). The model sees the whole bar of the others while it
+*Some tracks*: the prefix ends in `fill:k` for each track to be written (k - 1 is the slot; 0 stands for the labels,
+which belong to no track), so that a bar without them is not mistaken for a whole one; each bar tells its given rows
+first, then, for each of these tracks, `fill:k` and its rows. The model sees the whole bar of the others while it
 writes; a piece of any length passes through a sliding window (Ens and Pasquier 2020, MMM, fill tracks by tracks of the
 whole piece; here bars alternate). *Some bars*: `future`, the bars that follow the hole, `now:n`, then the n bars of the
 hole, the past being where it always is (Bavarian et al. 2022, fill in the middle, in their terms the order
@@ -83,6 +84,7 @@ def arrange(rows: Rows, layout: NoteLayout, *, writes: Whos | None = None, hole:
     head, bars = split_bars(rows if hole is None else rows[rows[:, WHAT] != layout.first["end"]], layout)
     in_force = metres(head, bars, layout)
     if writes is not None:
+        head = np.concatenate([head, *fills(writes, layout)])
         bars = [fill_order(bar, writes, layout) for bar in bars]
     if hole is None:
         return np.concatenate([head, *bars])
@@ -130,6 +132,11 @@ def with_metre(bar: Rows, metre: int, before: int, layout: NoteLayout) -> Rows:
     if metre == before or is_within(bar[1:2, WHAT], *layout.span("metre")).any():
         return bar
     return np.concatenate([bar[:1], row_of("metre", metre, layout), bar[1:]])
+
+
+def fills(writes: Whos, layout: NoteLayout) -> list[Rows]:
+    """The `fill` rows `[1, f]` of what is to be written."""
+    return [row_of("fill", who, layout) for who in np.flatnonzero(writes).tolist()]
 
 
 def fill_order(bar: Rows, writes: Whos, layout: NoteLayout) -> Rows:

@@ -90,7 +90,11 @@ def test_in_each_bar_what_is_given_comes_first_and_each_track_after_its_fill(sco
     tokens = METRICAL.encode(score)
     writes = writable(METRICAL, tokens, writes)
     arranged = arrange(tokens[:-1], METRICAL.layout, writes=writes)
-    for bar in split_bars(arranged, METRICAL.layout)[1]:
+    head, bars = split_bars(arranged, METRICAL.layout)
+    told = [f"fill:{k}" for k in np.flatnonzero(writes)]
+    assert [name for name in names(METRICAL, head) if "fill" in name] == told
+    assert names(METRICAL, head)[len(head) - len(told) :] == told
+    for bar in bars:
         current = None
         for row, name in zip(bar.tolist(), names(METRICAL, bar), strict=True):
             if name.startswith("fill"):
@@ -99,9 +103,16 @@ def test_in_each_bar_what_is_given_comes_first_and_each_track_after_its_fill(sco
                 assert not writes[row[WHO]]
             elif row[WHEN]:
                 assert row[WHO] == current
-        assert [name for name in names(METRICAL, bar) if "fill" in name] == [
-            f"fill:{k}" for k in np.flatnonzero(writes)
-        ]
+        assert [name for name in names(METRICAL, bar) if "fill" in name] == told
+
+
+def test_a_new_window_still_tells_which_tracks_are_written():
+    tokens = METRICAL.encode(CHANGING)
+    for writes in ([1], [0, 2], []):
+        arranged = arrange(tokens, METRICAL.layout, writes=np.isin(np.arange(SLOTS + 1), writes))
+        window = METRICAL.resumed(arranged, len(arranged) // 2)
+        prefix = split_bars(window, METRICAL.layout)[0]
+        assert [name for name in names(METRICAL, prefix) if "fill" in name] == [f"fill:{k}" for k in writes]
 
 
 @few
@@ -207,9 +218,9 @@ def test_a_fill_lets_its_own_track_write_alone_and_fills_ascend():
     grammar, layout = with_tasks(METRICAL), METRICAL.layout
     arranged = arrange(np.concatenate([head, bars[0]]), layout, writes=np.arange(SLOTS + 1) == 1)
     state = grammar.initial
-    for row in arranged[: len(head) + 3].astype(np.int64):
+    for row in arranged[: len(head) + 4].astype(np.int64):
         state = grammar.advance(state, row.tolist())
-    assert names(METRICAL, arranged)[len(head) + 2] == "fill:1"
+    assert names(METRICAL, arranged)[len(head) + 3] == "fill:1"
     assert np.flatnonzero(grammar.mask(state, WHO, [1])).tolist() == [1]
     whats = grammar.mask(state, WHAT, [0, 0])
     assert [name for name in np.array(layout.vocabulary.fields[WHAT].tokens)[whats] if "fill" in name] == ["fill:2"]
