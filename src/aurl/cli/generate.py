@@ -44,6 +44,10 @@ def generate(
         list[str] | None,
         typer.Option(help="YAML like 'scale: {key: D minor}', once or more.", rich_help_panel=HELD),
     ] = None,
+    transform: Annotated[
+        list[str] | None,
+        typer.Option(help="What is done to it when written, like 'ritardando:bars=4'.", rich_help_panel=HELD),
+    ] = None,
     polyphony: Annotated[int | None, typer.Option(min=1, help="Most notes at once.", rich_help_panel=HELD)] = None,
     longest_note: Annotated[float | None, typer.Option(min=0.1, help="In seconds.", rich_help_panel=HELD)] = None,
     temperature: Annotated[
@@ -88,7 +92,7 @@ def generate(
         "voices": voices, "instruments": _listed(instruments), "chords": chords, "sections": sections,
         "guidance": guidance, "polyphony": polyphony, "longest_note": longest_note, "temperature": temperature,
         "top_k": top_k, "top_p": top_p, "min_p": min_p, "typical_p": typical_p,
-        "repetition_penalty": repetition_penalty, "constraints": constraint,
+        "repetition_penalty": repetition_penalty, "constraints": constraint, "transforms": transform,
     }  # fmt: skip
     rewrite = {
         "bars": rewrite_bars, "tracks": _listed(rewrite_tracks), "lock_bars": lock_bars,

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from aurl.data.preprocessing import TRANSFORMS, apply_transforms
 from aurl.data.tokenizers.base import Tokenizer
 from aurl.data.tokenizers.grammar import Grammar, NoteLimits
 from aurl.data.tokenizers.note import NoteTokenizer
@@ -69,6 +70,8 @@ class GenerationConfig(Config):
     """What the piece is to be like: key, tempo, instruments, chords ..."""
     constraints: tuple[Annotated[Config, CONSTRAINTS.field()], ...] = ()
     """What the notes are held to: scale, range, rhythm ..."""
+    transforms: tuple[Annotated[Config, TRANSFORMS.field()], ...] = ()
+    """What is done to a piece when it is written, in this order, like `aurl transform`: ritardando, quantise ..."""
     guidance: float = Field(1.0, ge=0, le=20, allow_inf_nan=False)
     """Above 1 makes more of the conditions' controls; needs a model trained with `data.tasks.free` above 0."""
     max_tokens: int | None = Field(None, ge=1)
@@ -144,11 +147,12 @@ def generate(
     many = config.model_copy(update={"variations": max(config.beams, config.variations * config.best_of)})
     request = _Request(runtime, tokenizer, many, prompt, rewrite)
     pieces = request.run(on_progress)
-    if config.best_of == 1:
-        return pieces[: config.variations]
-    badness = [request.badness(piece) + (unlikeness(piece.score) if unlikeness else 0.0) for piece in pieces]
-    best = np.reshape(badness, (config.variations, config.best_of)).argmin(axis=1)
-    return [pieces[piece * config.best_of + int(kept)] for piece, kept in enumerate(best)]
+    if config.best_of > 1:
+        badness = [request.badness(piece) + (unlikeness(piece.score) if unlikeness else 0.0) for piece in pieces]
+        best = np.reshape(badness, (config.variations, config.best_of)).argmin(axis=1)
+        pieces = [pieces[piece * config.best_of + int(kept)] for piece, kept in enumerate(best)]
+    steps = config.transforms if rewrite is None else ()  # the rest of a rewritten piece stays as it is
+    return [replace(piece, score=apply_transforms(piece.score, steps)) for piece in pieces[: config.variations]]
 
 
 def limited_grammar(grammar: Grammar, config: GenerationConfig) -> Grammar:

@@ -25,6 +25,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from aurl.data.preprocessing import parse_step
 from aurl.data.tokenizers import TOKENIZERS, Tokenizer
 from aurl.evaluation.metrics import ANY, Reference, unlikeness
 from aurl.generation.conditions import Conditions
@@ -160,8 +161,9 @@ class Model:
         config = self.request(settings)
         given = prompt if prompt is None or isinstance(prompt, Score) else _read(Path(prompt))
         asked = Rewrite.parse(dict(rewrite)) if rewrite else None
-        if asked is not None and {"bars", "seconds"} & settings.keys():
-            raise ConfigError("a rewritten piece keeps its length", hint="leave out bars and seconds")
+        if asked is not None and (refused := {"bars", "seconds", "transforms"} & settings.keys()):
+            hint = f"leave out {' and '.join(sorted(refused))}"
+            raise ConfigError("a rewritten piece keeps its length and what is locked", hint=hint)
         self._check_trained(config, asked)
         reference = self.reference(config.conditions.style)
         pieces = generate(
@@ -213,10 +215,8 @@ def _read(path: Path) -> Score:
     return read_music(path)[0]
 
 
-def constraint_of(told: Any) -> Any:
+def constraint_of(told: str) -> Any:
     """A constraint as YAML tells it on the command line: `scale: {key: D minor}`, or a name alone."""
-    if not isinstance(told, str):
-        return told
     try:
         value = yaml.safe_load(told)
     except yaml.YAMLError:
@@ -233,7 +233,9 @@ def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings by name, those of `conditions` and `sampling` in their places."""
     asked: dict[str, Any] = {}
     for name, given in settings.items():
-        value = [constraint_of(told) for told in given] if name == "constraints" else given
+        value = given
+        if name in READ:
+            value = [READ[name](told) if isinstance(told, str) else told for told in given]
         part = next((part for part, kind in PARTS.items() if name in kind.model_fields), None)
         if part is None:
             asked[name] = value
@@ -242,4 +244,6 @@ def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
     return asked
 
 
+READ: dict[str, Callable[[str], Any]] = {"constraints": constraint_of, "transforms": parse_step}
+"""How the command line says the items of a list."""
 PARTS: dict[str, type[Config]] = {"conditions": Conditions, "sampling": SamplingConfig}

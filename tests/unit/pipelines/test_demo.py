@@ -39,6 +39,14 @@ def test_the_demo_has_a_form_and_lasts_three_minutes() -> None:
 
 
 @pytest.mark.usefixtures("short")
+def test_the_demo_ends_slower_than_it_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_engraver(monkeypatch)
+    demo.run_demo(tmp_path, quiet=True)
+    bpm = read_midi(tmp_path / "piece.mid").tempos.bpm
+    assert bpm[-1] == pytest.approx(0.6 * bpm[0], rel=0.01)
+
+
+@pytest.mark.usefixtures("short")
 def test_every_file_is_told_and_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_engraver(monkeypatch)
     told = demo.run_demo(tmp_path / "new" / "demo", quiet=True)

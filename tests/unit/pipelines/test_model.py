@@ -144,13 +144,22 @@ def test_load_refuses_what_is_no_model(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "told"),
-    [({"bars": 9}, "keeps its length"), ({"chords": "C"}, "own chords"), ({"tempo": 90}, "own tempo")],
+    [({"bars": 9}, "keeps its length"), ({"transforms": ["ritardando"]}, "what is locked"), ({"chords": "C"}, "own chords"), ({"tempo": 90}, "own tempo")],
 )
 def test_a_rewritten_piece_keeps_its_length_and_what_is_written_down_of_it(
     model: Model, song: Score, settings: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(AurlError, match=told):
         model.replace(song, [2], **settings)
+
+
+def test_transforms_are_done_to_what_is_written_and_to_nothing_that_was_there(model: Model, song: Score) -> None:
+    plain, slowed = (model.generate(bars=4, seed=1, transforms=steps) for steps in ([], ["ritardando:bars=2"]))
+    assert slowed.score.replace(tempos=plain.score.tempos) == plain.score
+    assert slowed.score.duration_seconds > plain.score.duration_seconds
+    model.experiment["generation"] = {"transforms": ["ritardando"]}
+    assert model.generate(bars=4, seed=1).score.tempos == slowed.score.tempos
+    assert model.infill(song, "3").score.tempos == song.tempos
 
 
 def test_a_rewritten_piece_may_be_told_what_it_is_to_be_like(model: Model, song: Score) -> None:

@@ -5,6 +5,7 @@ from aurl.data.preprocessing.pedal import PedalToDurationsConfig, pedal_to_durat
 from aurl.data.preprocessing.polyphony import ReducePolyphonyConfig, reduce_polyphony
 from aurl.data.preprocessing.quantise import QuantiseConfig, quantise
 from aurl.data.preprocessing.range import FoldRangeConfig, TransposeConfig, fold_range, transpose_piece
+from aurl.data.preprocessing.ritardando import RitardandoConfig, ritardando
 from aurl.data.preprocessing.selection import SelectTracksConfig, select_tracks, track_roles
 from aurl.data.preprocessing.silence import TrimSilenceConfig, trim_silence
 from aurl.data.preprocessing.velocity import NormaliseVelocityConfig, normalise_velocity
@@ -16,6 +17,7 @@ __all__ = [
     "PedalToDurationsConfig",
     "QuantiseConfig",
     "ReducePolyphonyConfig",
+    "RitardandoConfig",
     "SelectTracksConfig",
     "StepsConfig",
     "Transform",
@@ -28,6 +30,7 @@ __all__ = [
     "pedal_to_durations",
     "quantise",
     "reduce_polyphony",
+    "ritardando",
     "select_tracks",
     "track_roles",
     "transpose_piece",
