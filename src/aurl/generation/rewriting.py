@@ -25,7 +25,6 @@ from aurl.data.tokenizers.note_tasks import (
     fills,
     future_rows,
     metres,
-    row_of,
     split_bars,
     with_metre,
 )

@@ -18,7 +18,8 @@ from aurl.utils.errors import MissingExtraError
 from aurl.utils.progress import progress_bar
 
 SETTINGS: Mapping[str, Any] = {
-    "style": "pop", "bars": 72, "tempo": 96, "sections": "auto", "constraints": ["reprise"], "transforms": ["ritardando"],
+    "style": "pop", "bars": 72, "tempo": 96,
+    "sections": "auto", "constraints": ["reprise"], "transforms": ["ritardando"],
 }  # fmt: skip
 """Three minutes with a form, in which what returns sounds as it did, and an end."""
 FORMATS: tuple[Format, ...] = ("mid", "wav", "png", "html", "musicxml")

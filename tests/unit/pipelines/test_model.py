@@ -144,7 +144,12 @@ def test_load_refuses_what_is_no_model(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "told"),
-    [({"bars": 9}, "keeps its length"), ({"transforms": ["ritardando"]}, "what is locked"), ({"chords": "C"}, "own chords"), ({"tempo": 90}, "own tempo")],
+    [
+        ({"bars": 9}, "keeps its length"),
+        ({"transforms": ["ritardando"]}, "what is locked"),
+        ({"chords": "C"}, "own chords"),
+        ({"tempo": 90}, "own tempo"),
+    ],
 )
 def test_a_rewritten_piece_keeps_its_length_and_what_is_written_down_of_it(
     model: Model, song: Score, settings: dict[str, Any], told: str
