@@ -102,7 +102,7 @@ def drawn(
 
     sampling = {
         "temperature": one(0, 0.01, 1, 5), "top_k": one(0, 1, 1_000_000), "top_p": one(0, 0.5, 1), "min_p": one(0, 1),
-        "typical_p": one(1, 0.1), "repetition_penalty": one(1, 0.1, 50), "ngram": one(0, 1, 4),
+        "epsilon": one(0, 0.5), "typical_p": one(1, 0.1), "repetition_penalty": one(1, 0.1, 50), "ngram": one(0, 1, 4),
         "ngram_penalty": one(2, float("inf")),
     }  # fmt: skip
     conditions = {

@@ -60,6 +60,9 @@ def generate(
     min_p: Annotated[
         float | None, typer.Option(min=0, max=1, help="Relative to the likeliest.", rich_help_panel=DRAWN)
     ] = None,
+    epsilon: Annotated[
+        float | None, typer.Option(min=0, max=1, help="At least this probable.", rich_help_panel=DRAWN)
+    ] = None,
     typical_p: Annotated[
         float | None, typer.Option(min=0.01, max=1, help="As surprising as usual.", rich_help_panel=DRAWN)
     ] = None,
@@ -91,7 +94,7 @@ def generate(
         "style": style, "composer": composer, "key": key, "metre": metre, "tempo": tempo, "density": density,
         "voices": voices, "instruments": _listed(instruments), "chords": chords, "sections": sections,
         "guidance": guidance, "polyphony": polyphony, "longest_note": longest_note, "temperature": temperature,
-        "top_k": top_k, "top_p": top_p, "min_p": min_p, "typical_p": typical_p,
+        "top_k": top_k, "top_p": top_p, "min_p": min_p, "epsilon": epsilon, "typical_p": typical_p,
         "repetition_penalty": repetition_penalty, "constraints": constraint, "transforms": transform,
     }  # fmt: skip
     rewrite = {

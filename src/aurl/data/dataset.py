@@ -36,7 +36,7 @@ from aurl.data.store import Corpus
 from aurl.data.token_cache import TokenCache
 from aurl.data.tokenizers import Tokenizer
 from aurl.data.tokenizers.base import Tokens
-from aurl.data.tokenizers.tasks import TasksConfig
+from aurl.data.tokenizers.tasks import Slips, TasksConfig
 from aurl.data.windows import EpochPlan, Floats, Windows, at_bar, bar_starts, first_token, plan_epoch
 from aurl.utils.errors import ConfigError, CorpusError
 
@@ -94,10 +94,12 @@ class TokenDataset:
         windows: Windows = "sliding",
         length: Course = WHOLE,
         tasks: TasksConfig = PLAIN,
+        slips: float = 0.0,
         mix: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         """Pieces are augmented by each of `augment` in turn, anew in each epoch; `length` is the share of the context
-        that windows use, by epoch; `tasks` put some windows in another order; `mix` gives genres their shares.
+        that windows use, by epoch; `tasks` put some windows in another order, `slips` puts mistakes into what is read;
+        `mix` gives genres their shares.
         """
         if context < 2:
             raise ConfigError("a context needs two tokens at least", found=context)
@@ -107,7 +109,7 @@ class TokenDataset:
         self.corpus, self.tokenizer, self.split = corpus, tokenizer, split
         self.context, self.batch_tokens, self.seed = context, batch_tokens, seed
         self.augment, self.windows, self.length, self.tasks = tuple(augment), windows, length, tasks
-        self.mix = dict(mix)
+        self.slips, self.mix = slips, dict(mix)
         self.indices = corpus.indices(split)
         if not len(self.indices):
             raise CorpusError(f"the corpus has no pieces in its split {split!r}", found=_told(corpus.splits))
@@ -132,16 +134,21 @@ class TokenDataset:
         rows = plan.batches[index]
         columns = (plan.pieces[rows].tolist(), plan.places[rows].tolist(), plan.lengths[rows].tolist())
         windows, known = zip(*(self._window(epoch, *row) for row in zip(*columns, strict=True)), strict=True)
-        lengths = np.array([len(window) - 1 for window in windows])
-        tokens = np.empty((len(windows), lengths.max() + 1, len(self.tokenizer.vocabulary.pad)), np.int64)
-        tokens[:] = self.tokenizer.vocabulary.pad
-        for row, window in zip(tokens, windows, strict=True):
-            row[: len(window)] = window
-        notes = sum(self.tokenizer.note_count(window[1:]) for window in windows)
-        at = np.arange(1, lengths.max() + 1)
-        counts = (at >= np.array(known)[:, None]) & (at <= lengths[:, None])
-        mask = counts[..., None] & self.tokenizer.field_mask(tokens[:, 1:])
-        return Batch(tokens[:, :-1], tokens[:, 1:], mask, notes, epoch)
+        rng = np.random.default_rng([self.seed, epoch, index])
+        told = [self._slips(window, rng) for window in windows]
+        length, pad = max(len(one.read) for one in told), self.tokenizer.vocabulary.pad
+        read = np.stack([_padded(one.read, length, pad) for one in told])
+        wanted = np.stack([_padded(one.wanted, length, pad) for one in told])[:, 1:] if self.slips else read[:, 1:]
+        counts = np.stack([_padded(one.counts, length, False) for one in told])[:, 1:]
+        counts &= np.arange(1, length) >= np.array(known)[:, None]
+        notes = sum(self.tokenizer.note_count(one.wanted[1:][one.counts[1:]]) for one in told)
+        return Batch(read[:, :-1], wanted, counts[..., None] & self.tokenizer.field_mask(wanted), notes, epoch)
+
+    def _slips(self, window: Tokens, rng: np.random.Generator) -> Slips:
+        """A window as it is read, no longer than it is."""
+        if not self.slips:
+            return Slips(window, window, np.ones(len(window), np.bool_))
+        return Slips(*(part[: len(window)] for part in self.tokenizer.slips(window, self.slips, rng)))
 
     def locate(self, step: int) -> tuple[int, int]:
         """The epoch of batch `step`, and its number in that epoch; raises IndexError below 0."""
@@ -227,6 +234,13 @@ class TokenDataset:
         """The tokens of a piece; without `draws` they are a function of corpus, tokenizer and piece alone."""
         score = self.corpus.score(int(self.indices[piece]))
         return self.tokenizer.encode(augmented(score, draws))
+
+
+def _padded(rows: NDArray[Any], length: int, value: Any) -> NDArray[Any]:
+    """`length` rows, those that are lacking having one value."""
+    padded = np.empty((length, *rows.shape[1:]), np.int64 if rows.ndim > 1 else rows.dtype)
+    padded[: len(rows)], padded[len(rows) :] = rows, value
+    return padded
 
 
 def _told(splits: dict[str, int]) -> str:

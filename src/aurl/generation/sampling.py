@@ -39,6 +39,12 @@ class SamplingConfig(Config):
     """Keep the likeliest values that together reach this probability (Holtzman et al. 2020); 1 is off."""
     min_p: float = Field(0.0, ge=0, le=1)
     """Keep values at least this likely relative to the likeliest (Nguyen et al. 2024); 0 is off."""
+    epsilon: float = Field(0.0, ge=0, le=1)
+    """Keep values that are at least this probable, and the likeliest (Hewitt et al. 2022); 0 is off.
+
+    Where many values are likely it cuts the tail, where one is nearly sure it leaves the rare exception: `top_p` and
+    low temperatures forbid those, and a piece that repeats itself never stops.
+    """
     typical_p: float = Field(1.0, gt=0, le=1)
     """Keep the values whose surprise is nearest to the expected, up to this mass (Meister et al. 2023); 1 is off."""
     temperatures: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
@@ -102,12 +108,13 @@ class Sampler:
 
 
 def build_filters(config: SamplingConfig) -> list[Filter]:
-    """The filters that `config` switches on, in the order they apply: top-k and top-p, min-p, typical."""
+    """The filters that `config` switches on, in the order they apply: top-k and top-p, min-p, epsilon, typical."""
     if config.temperature == 0:
         return [partial(keep_likeliest, count=1)]
     filters: list[tuple[bool, Filter]] = [
         (config.top_k > 0 or config.top_p < 1, partial(keep_likeliest, count=config.top_k, mass=config.top_p)),
         (config.min_p > 0, partial(keep_min_p, ratio=config.min_p)),
+        (config.epsilon > 0, partial(keep_epsilon, least=config.epsilon)),
         (config.typical_p < 1, partial(keep_typical, mass=config.typical_p)),
     ]
     return [function for active, function in filters if active]
@@ -184,6 +191,14 @@ def keep_likeliest(weights: Weights, count: int = 0, mass: float = 1.0) -> Weigh
 def keep_min_p(weights: Weights, ratio: float) -> Weights:
     """Keep values at least `ratio` times as likely as the likeliest."""
     return np.asarray(weights * (weights >= ratio))
+
+
+def keep_epsilon(weights: Weights, least: float) -> Weights:
+    """Keep values of at least the probability `least`, and the likeliest.
+
+    Hewitt, Manning and Liang 2022, Truncation sampling as language model desmoothing, section 4.1.
+    """
+    return np.asarray(weights * (weights >= min(least * weights.sum(), weights.max())))
 
 
 def keep_typical(weights: Weights, mass: float) -> Weights:

@@ -39,6 +39,9 @@ class DataConfig(Config):
     """Share of the context that windows use: a number, or a course over epochs that goes from short to long."""
     tasks: TasksConfig = TasksConfig()
     """Share of windows that tell a task: bars filled in, tracks added, controls left out."""
+    slips: float = Field(0.0, ge=0, le=0.25)
+    """Share of notes that are read with a mistake on average, half as many missing or added; what follows stays right.
+    Above 0 a model learns to go on from slips of its own; `note` alone."""
     mix: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """Genre, by a name as in the tokenizer's styles -> its share of the tokens of an epoch, of any sum; other pieces
     are left out. Empty takes every piece once."""

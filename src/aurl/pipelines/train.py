@@ -114,6 +114,7 @@ def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, A
         windows=config.data.windows,
         length=config.data.length,
         tasks=config.data.tasks,
+        slips=config.data.slips,
         mix=config.data.mix,
     )
     model = MusicModel(config.model)

@@ -440,6 +440,7 @@ def music(tmp_path):
 @pytest.mark.parametrize("windows", ["sliding", "adaptive"])
 def test_tasks_are_a_function_of_seed_and_step_on_any_number_of_workers(music, windows):
     settings = {"tokenizer": NOTES, "tasks": TASKS, "windows": windows, "augment": [TransposeConfig(probability=0.5)]}
+    settings |= {"slips": 0.1}
     alone = make(music, **settings)
     expected = [alone.batch(step) for step in range(40)]
     workers = [pickle.loads(pickle.dumps(make(music, **settings))) for _ in range(2)]
@@ -470,6 +471,22 @@ def test_windows_of_tasks_fit_the_context_and_count_what_is_chosen(music, window
     assert 0.2 * whole < kinds["future"] < 0.8 * whole
     assert 0.2 * whole < kinds["fill"] < 0.8 * whole
     assert 0.4 * whole < kinds["style"] < whole
+
+
+def test_slips_are_read_and_neither_wanted_nor_learned(music):
+    slipped, plain = make(music, NOTES, slips=0.25), make(music, NOTES)
+    assert same(make(music, NOTES, slips=0.0).batch(0), plain.batch(0))
+    unread = 0
+    for step in range(20):
+        batch, clean = slipped.batch(step), plain.batch(step)
+        assert batch.inputs.shape == batch.targets.shape == batch.mask.shape
+        assert batch.mask.shape[1] <= clean.mask.shape[1]
+        unread += int((batch.inputs[:, 1:] != batch.targets[:, :-1]).any(axis=-1).sum())
+        assert batch.mask[..., 0].sum() < clean.mask[..., 0].sum()
+        assert batch.notes == NOTES.note_count(batch.targets[batch.mask[..., 0]])
+        learned = {tuple(row) for row in batch.targets[batch.mask[..., 0]].tolist()}
+        assert learned <= {tuple(row) for row in clean.targets[clean.mask[..., 0]].tolist()}
+    assert unread > 100
 
 
 def test_tasks_that_are_off_change_nothing(music):

@@ -12,6 +12,7 @@ from aurl.generation.sampling import (
     build_filters,
     build_samplers,
     draw,
+    keep_epsilon,
     keep_likeliest,
     keep_min_p,
     keep_typical,
@@ -112,6 +113,12 @@ def test_top_p_after_top_k_is_one_after_the_other(size, count, mass, seed):
     assert len(kept(both)) <= count
 
 
+def test_epsilon_is_a_probability_and_spares_the_likeliest():
+    assert kept(keep_epsilon(weigh(row(0.6, 0.3, 0.07, 0.03)), 0.05)) == [0, 1, 2]
+    assert kept(keep_epsilon(weigh(row(0.98, 0.02)), 0.015)) == [0, 1]  # where top_p 0.95 leaves one
+    assert kept(keep_epsilon(weigh(row(0.4, 0.3, 0.3)), 0.9)) == [0]
+
+
 def test_min_p_is_relative_to_the_likeliest():
     assert kept(keep_min_p(weigh(row(0.6, 0.3, 0.07, 0.03)), 0.1)) == [0, 1, 2]
 
@@ -129,7 +136,7 @@ def test_a_penalty_makes_the_sampler_avoid_what_it_just_chose():
 
 def test_only_active_filters_are_built():
     assert build_filters(SamplingConfig(temperature=0.9)) == []
-    assert len(build_filters(SamplingConfig(top_k=5, top_p=0.9, min_p=0.1, typical_p=0.9))) == 3
+    assert len(build_filters(SamplingConfig(top_k=5, top_p=0.9, min_p=0.1, epsilon=0.1, typical_p=0.9))) == 4
     assert len(build_filters(SamplingConfig(temperature=0, top_k=5, top_p=0.9, min_p=0.1))) == 1
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from aurl.data.tokenizers.grammar import Grammar
 from aurl.data.tokenizers.row_clock import RowClockConfig
-from aurl.data.tokenizers.tasks import TasksConfig
+from aurl.data.tokenizers.tasks import Slips, TasksConfig
 from aurl.data.tokenizers.vocabulary import Vocabulary
 from aurl.music.score import Score
 from aurl.utils.config import Config
@@ -107,6 +107,10 @@ class Tokenizer(ABC):
     def arranged(self, tokens: NDArray[Any], tasks: TasksConfig, rng: np.random.Generator) -> NDArray[Any]:  # noqa: ARG002
         """A window of tokens as a task drawn by `rng`; raises ConfigError where tokens cannot tell tasks."""
         raise ConfigError("these tokens cannot tell tasks", found=tasks, hint="use `note` with clock=metrical")
+
+    def slips(self, tokens: NDArray[Any], share: float, rng: np.random.Generator) -> Slips:  # noqa: ARG002
+        """A window of tokens read with mistakes drawn by `rng`; raises ConfigError where tokens are not notes."""
+        raise ConfigError("these tokens cannot be mistaken one by one", found=f"data.slips={share}", hint="use `note`")
 
     def unconditional(self, tokens: NDArray[Any]) -> NDArray[Any]:  # noqa: ARG002 -- for those who can
         """Tokens `[..., f]` that tell nothing of what a piece should be like; raises ConfigError where none can."""

@@ -18,6 +18,7 @@ from aurl.data.tokenizers.note_grammar import NoteGrammar
 from aurl.data.tokenizers.note_grid import read_grid, resolve, write_score
 from aurl.data.tokenizers.note_losses import count_losses
 from aurl.data.tokenizers.note_memory import theme
+from aurl.data.tokenizers.note_slips import slips
 from aurl.data.tokenizers.note_tasks import drawn_task, freed, in_future, reopened
 from aurl.data.tokenizers.note_tokens import Rows, Timeline, known_rows, read_tokens, until_end, write_tokens
 from aurl.data.tokenizers.note_vocabulary import (
@@ -38,7 +39,7 @@ from aurl.data.tokenizers.note_vocabulary import (
 )
 from aurl.data.tokenizers.row_clock import RowClockConfig
 from aurl.data.tokenizers.runs import last_changes
-from aurl.data.tokenizers.tasks import TasksConfig
+from aurl.data.tokenizers.tasks import Slips, TasksConfig
 from aurl.music.score import Score
 from aurl.music.timing import TempoMap
 
@@ -141,6 +142,10 @@ class NoteTokenizer(Tokenizer):
             return super().arranged(tokens, tasks, rng)
         return drawn_task(tokens, self.layout, tasks, rng)
 
+    def slips(self, tokens: NDArray[Any], share: float, rng: np.random.Generator) -> Slips:
+        """A window of rows read with mistakes."""
+        return slips(tokens, self.layout, share, rng)
+
     def unconditional(self, tokens: NDArray[Any]) -> NDArray[Any]:
         """Rows `[..., f]` with every control `free`."""
         return freed(tokens, self.layout, self.layout.controls)
@@ -162,7 +167,7 @@ class NoteTokenizer(Tokenizer):
         present = what[:at][~in_future(what[:at], layout)]
         told = {kind: self._last_told(present, kind) for kind in layout.prefix[1:]}
         programs = what[is_within(what, *layout.span("program"))]
-        fills = what[: int((what == layout.first["bar"]).argmax())]
+        fills = what[: int(is_within(what, *layout.span("bar")).argmax())]
         rows = [*told.values(), *programs.tolist(), *fills[is_within(fills, *layout.span("fill"))].tolist()]
         prefix = np.zeros((len(rows), tokens.shape[1]), tokens.dtype)
         prefix[:, WHAT] = rows

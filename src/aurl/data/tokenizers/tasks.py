@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from aurl.utils.config import Config
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Slips(NamedTuple):
+    """A window that is read with mistakes, row by row."""
+
+    read: NDArray[Any]
+    """`[t, f]`, what is read."""
+    wanted: NDArray[Any]
+    """`[t, f]`, what should have been written there."""
+    counts: NDArray[np.bool_]
+    """`[t]`, False where the row should not have been written, or not after the one before it."""
 
 
 class TasksConfig(Config):
