@@ -26,6 +26,9 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for MIDI, evaluation.json and evaluation.png.")
     ] = None,
+    ask: Annotated[
+        list[str] | None, typer.Option(help="What else models are asked for, like sections=auto; once or more.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     json: Json = False,
     quiet: Quiet = False,
@@ -37,8 +40,10 @@ def evaluate(
     """
     from aurl.pipelines.evaluate import EvaluationRequest, evaluate
     from aurl.pipelines.evaluation_report import left_out, tables
+    from aurl.utils.config import parse_overrides
 
-    request = EvaluationRequest(corpus, split, style, pieces, bars, baselines, embedding, out, device)
+    asked = parse_overrides(ask or ())
+    request = EvaluationRequest(corpus, split, style, pieces, bars, baselines, embedding, out, device, asked)
     result = evaluate(what, request, quiet=quiet)
     if json:
         print_json(result)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -67,6 +67,8 @@ class EvaluationRequest:
     out: Path | None = None
     """Folder for pieces, figures and picture."""
     device: str = "auto"
+    ask: Mapping[str, Any] = field(default_factory=dict)
+    """What else models are asked for: settings of `aurl generate` by name."""
 
 
 def evaluate(what: Sequence[Path], request: EvaluationRequest, *, quiet: bool = False) -> dict[str, Any]:
@@ -155,12 +157,13 @@ class _Bench:
     def _written(self, model: Model, name: str) -> list[Piece]:
         """Pieces of the seeds 0, 1 ... none of them chosen; in a folder of that name if they are to be kept."""
         wanted, bars, out = self.request.pieces, self.request.bars, self.request.out
-        style = {} if self.request.style is None else {"style": self.request.style}
+        common = {"bars": bars, **({} if self.request.style is None else {"style": self.request.style})}
+        common |= self.request.ask
         pieces: list[Piece] = []
         with progress_bar("generating", total=wanted * bars, unit="bars", quiet=self.quiet) as bar:
             for first in range(0, wanted, BATCH):
                 count = min(BATCH, wanted - first)
-                asked = {"bars": bars, "seed": first, "variations": count, **style}
+                asked = {**common, "seed": first, "variations": count}
                 pieces += model.write(asked, on_progress=partial(_show, bar, first * bars, count))
         if out is not None and pieces:
             folder = out / name.replace(BUILT_IN, "")

@@ -127,6 +127,13 @@ def test_pieces_that_were_kept_are_those_of_their_seeds(run, corpus, tmp_path, m
         assert one.notes == other.notes
 
 
+def test_a_model_is_asked_for_more_where_that_is_wanted(run, corpus):
+    request = EvaluationRequest(corpus, pieces=2, bars=2, ask={"temperature": 0.5, "constraints": ["scale"]})
+    written = evaluate([run], request, quiet=True)["evaluated"]["tiny"]["written"]
+    assert '"temperature": 0.5' in written
+    assert "scale" in written
+
+
 def test_one_genre_on_both_sides(run, corpus):
     request = EvaluationRequest(corpus, style="fiddle", pieces=1, bars=2)
     result = evaluate([run], request, quiet=True)
