@@ -1,6 +1,7 @@
 """What is asked for and what comes out: bars, tracks, chords and scale kept to the letter, locked cells to the bit.
 
-    python benchmarks/controls.py MODEL CORPUS [--pieces 100] [--style pop] [--rewritten 40] [--json]
+    python benchmarks/controls.py MODEL CORPUS [--pieces 100] [--rewritten 40]
+                                  [--ask style=pop guidance=2] [--json]
 
 MODEL was trained with `data.tasks` (configs/dev.yaml), CORPUS gives the pieces of its split `valid` (else `train`) that
 are rewritten. Each figure is the share of pieces that keep what was asked; scale and chords are counted note by note by
@@ -15,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from aurl.music.score import Score
 from aurl.music.theory import PROGRAM_NAMES, SCALES, key_name, parse_key, parse_program
 from aurl.pipelines.model import Model, Piece
 from aurl.studies import STUDIES, Annotation, Study
+from aurl.utils.config import parse_overrides
 
 BARS = (8, 33)
 """Of pieces from nothing; the second is one too many."""
@@ -114,8 +116,8 @@ def bar_count(piece: Piece) -> int:
     return int(score.metre_map.ticks_to_bar_beat(max(score.end_ticks - 1, 0))[0]) + 1
 
 
-def from_nothing(model: Model, pieces: int, seed: int, style: str | None) -> dict[str, Any]:
-    """Pieces from nothing under each kind of request, of one style where that is given."""
+def from_nothing(model: Model, pieces: int, seed: int, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Pieces from nothing under each kind of request, which also asks for what `more` says."""
     kept: dict[str, list[float]] = {}
     keys, chords = (STUDIES.build(STUDIES.parse(name)) for name in ("keys", "chords"))
     densities: list[tuple[float, float]] = []
@@ -128,7 +130,7 @@ def from_nothing(model: Model, pieces: int, seed: int, style: str | None) -> dic
         bars = int(rng.integers(*BARS))
         key, chart = KEYS[number % len(KEYS)], CHARTS[number % len(CHARTS)]
         asked = INSTRUMENTS[number % len(INSTRUMENTS)]
-        common = {"bars": bars, "seed": number, **({"style": style} if style else {})}
+        common = {"bars": bars, "seed": number, **more}
         piece = model.generate(**common, instruments=asked, metre="3/4")
         note("bars: none beyond", float(bar_count(piece) <= bars))
         note("bars: bar lines exact", float((piece.tokens[:, 2] == bar_row(model)).sum() == bars + 1))
@@ -210,7 +212,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--pieces", type=int, default=100)
-    parser.add_argument("--style", help="of the pieces from nothing")
+    parser.add_argument("--ask", nargs="+", default=[], help="of all pieces from nothing, settings of `aurl generate`")
     parser.add_argument("--rewritten", type=int, default=40, help="held-out pieces of which parts are written anew")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print JSON only")
@@ -219,7 +221,7 @@ def main() -> None:
     split = "valid" if len(corpus.indices("valid")) else "train"
     began = time.perf_counter()
     result: dict[str, Any] = {"pieces": options.pieces, "split": split}
-    result |= from_nothing(model, options.pieces, options.seed, options.style)
+    result |= from_nothing(model, options.pieces, options.seed, parse_overrides(options.ask))
     result |= rewritten(model, [corpus.score(int(index)) for index in corpus.indices(split)[: options.rewritten]])
     result["seconds"] = time.perf_counter() - began
     if options.json:

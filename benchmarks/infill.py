@@ -1,6 +1,7 @@
 """Do bars that a model fills in fit where they stand? Their bits per note, and those of what follows, beside real ones.
 
-    python benchmarks/infill.py MODEL --corpus CORPUS [--style pop] [--pieces 45] [--first 17] [--bars 4] [--json]
+    python benchmarks/infill.py MODEL --corpus CORPUS [--style pop] [--pieces 45] [--first 17] [--bars 4]
+                                [--temperature 1] [--json]
 
 Of each held-out piece some bars are written anew in sight of what is before and behind them. Then the network reads the
 real piece and the one with the new bars from left to right: `entering` is the first of the bars, `inside` the others,
@@ -79,17 +80,19 @@ def main() -> None:
     parser.add_argument("--pieces", type=int, default=45)
     parser.add_argument("--first", type=int, default=17, help="number of the first bar, from 1")
     parser.add_argument("--bars", type=int, default=4)
+    parser.add_argument("--temperature", type=float, help="that of the model when not given")
     parser.add_argument("--json", action="store_true", help="print JSON only")
     options = parser.parse_args()
     began, first = time.process_time(), options.first - 1
     network, _ = load_model(options.model)
     model = aurl.load(options.model)
     held_out = Reference(options.corpus, "valid", options.style, quiet=True).told_by(model.tokenizer).held_out
+    drawn = {} if options.temperature is None else {"temperature": options.temperature}
     pairs = []
     for seed, given in enumerate(held_out[: options.pieces]):
         if int(given.metre_map.ticks_to_bar_beat(given.end_ticks)[0]) <= first + options.bars + 1:
             continue
-        filled = model.infill(given, f"{options.first}-{first + options.bars}", seed=seed).score
+        filled = model.infill(given, f"{options.first}-{first + options.bars}", seed=seed, **drawn).score
         pairs.append([bits_by_place(network.eval(), model, score, first, options.bars) for score in (filled, given)])
     if not pairs:
         parser.error(f"no held-out piece has {first + options.bars + 2} bars")

@@ -26,10 +26,11 @@ from aurl.music.score import Score
 from aurl.pipelines.model import Model
 from aurl.pipelines.reference import Reference
 
+FORM = "sections: auto, constraints: [reprise]"
 TRIED = [
-    f"{{temperature: {temperature}, {cut}}}"
-    for temperature in (0.85, 0.95, 1.0)
-    for cut in ("top_p: 0.9", "top_p: 0.95", "min_p: 0.05")
+    "{temperature: 0.95, top_p: 0.95}",
+    *(f"{{temperature: {temperature}, epsilon: 0.01}}" for temperature in (1.0, 1.1, 1.2)),
+    *(f"{{temperature: {temperature}, epsilon: 0.01, {FORM}}}" for temperature in (1.0, 1.1, 1.2)),
 ]
 SHOWN = ("note_density", "repetition", "longest_loop", "key_fit", "pitch_class_entropy")
 BATCH = 8

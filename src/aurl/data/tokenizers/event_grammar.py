@@ -96,7 +96,7 @@ class EventGrammar(Grammar):
     def __init__(self, limits: NoteLimits = NO_LIMITS) -> None:
         self.limits = limits
         self.table = moment_table()
-        self.initial = EventState(self.table.initial)
+        self.initial = EventState(self.table.initial, began={})  # a proxy would not cross to another process
         self._can_end_notes = self.table.legal[self.table.following[:, ev.INSTRUMENT], ev.NOTE_OFF].tolist()
 
     def limited(self, limits: NoteLimits) -> Grammar:
