@@ -19,7 +19,7 @@ from aurl.utils.progress import progress_bar
 
 SETTINGS: Mapping[str, Any] = {
     "style": "pop", "bars": 72, "tempo": 96,
-    "sections": "auto", "constraints": ["reprise"], "transforms": ["ritardando"], "best_of": 4,
+    "sections": "auto", "constraints": ["reprise", "cadence"], "transforms": ["ritardando"], "best_of": 4,
 }  # fmt: skip
 """Three minutes with a form, in which what returns sounds as it did, and an end; of four the one most like songs."""
 FORMATS: tuple[Format, ...] = ("mid", "wav", "png", "html", "musicxml")
