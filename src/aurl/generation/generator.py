@@ -62,6 +62,8 @@ class GenerationConfig(Config):
     """Decides every random choice of the first piece."""
     sampling: SamplingConfig = SamplingConfig()
     """How tokens are drawn."""
+    rewriting: SamplingConfig | None = None
+    """What a model carries as its `sampling` where parts of a given piece are rewritten, in sight of real music."""
     polyphony: int | None = Field(None, ge=1)
     """The most notes that may sound at once; as many as the model likes when not given."""
     longest_note: float | None = Field(None, gt=0)

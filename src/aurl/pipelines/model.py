@@ -158,7 +158,7 @@ class Model:
 
         Raises ConfigError for settings, MidiError for `prompt`, GenerationError for what the model has not learned.
         """
-        config = self.request(settings)
+        config = self.request(settings, is_rewritten=bool(rewrite))
         given = prompt if prompt is None or isinstance(prompt, Score) else _read(Path(prompt))
         asked = Rewrite.parse(dict(rewrite)) if rewrite else None
         if asked is not None and (refused := {"bars", "seconds", "transforms"} & settings.keys()):
@@ -184,12 +184,14 @@ class Model:
         kept: dict[str, Reference] = self.experiment.get("references", {})
         return kept.get(style or ANY, kept.get(ANY, {}))
 
-    def request(self, settings: Mapping[str, Any]) -> GenerationConfig:
+    def request(self, settings: Mapping[str, Any], *, is_rewritten: bool = False) -> GenerationConfig:
         """The model's own settings with `settings` in their place; a length replaces one of another unit."""
         asked = nested(settings)
         lengths = {"seconds", "bars"}
         saved = self.experiment.get("generation", {})
         kept = {name: value for name, value in saved.items() if not (name in lengths and lengths & asked.keys())}
+        if is_rewritten and kept.get("rewriting"):
+            kept["sampling"] = kept["rewriting"]
         return GenerationConfig.parse(merge(kept, asked))
 
     def _check_trained(self, config: GenerationConfig, rewrite: Rewrite | None) -> None:

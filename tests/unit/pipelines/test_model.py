@@ -158,6 +158,14 @@ def test_a_rewritten_piece_keeps_its_length_and_what_is_written_down_of_it(
         model.replace(song, [2], **settings)
 
 
+def test_a_model_draws_otherwise_where_it_rewrites_if_it_says_so(model: Model, song: Score) -> None:
+    model.experiment["generation"] = {"sampling": {"temperature": 1.2}, "rewriting": {"temperature": 0.0}}
+    once, again = (model.infill(song, "3", seed=seed).score for seed in (1, 2))
+    assert once.notes == again.notes  # the likeliest has no seed
+    assert model.infill(song, "3", seed=1, temperature=1.0).score.notes != once.notes
+    assert model.request({}).sampling.temperature == 1.2
+
+
 def test_transforms_are_done_to_what_is_written_and_to_nothing_that_was_there(model: Model, song: Score) -> None:
     plain, slowed = (model.generate(bars=4, seed=1, transforms=steps) for steps in ([], ["ritardando:bars=2"]))
     assert slowed.score.replace(tempos=plain.score.tempos) == plain.score

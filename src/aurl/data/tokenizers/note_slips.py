@@ -20,7 +20,7 @@ MISTAKEN = (WHAT, HOW_LONG, HOW_LOUD)
 
 
 def slips(rows: Rows, layout: NoteLayout, share: float, rng: np.random.Generator) -> Slips:
-    """A window `[t, f]` in which a share of the notes, `share` on average, is wrong, half as many missing or added."""
+    """A window `[t, f]` in which a share of the notes, `share` on average, is wrong, half as many missing and added."""
     notes = np.flatnonzero(rows[:, WHAT] >= layout.first["pitch"])
     rate, chance = rng.uniform(0, 2 * share), rng.random(len(notes))
     others = _others(rows, notes, rng)
