@@ -2,12 +2,13 @@
 
     python benchmarks/sanity.py --corpus CORPUS [--model MODEL] [--pieces 100] [--draws 200] [--seed 0] [--json]
 
-The held-out pieces of CORPUS (its split `valid`, else every second one of `train`) are spoilt in four ways: 5 % or 40 %
-of the notes moved, half of them by up to an octave and half by up to a quarter note; the bars put in random order; the
-pitches, times and lengths of all notes exchanged. Their Frechet distance to `pieces` of `train`, extrapolated to
-infinite sets, is taken by hand features and, with MODEL, by its own embedding. Held-out pieces and reference are drawn
-anew `draws` times, the same for all: told is in which share of the draws two distances stand in their order. For hand
-features also: those that bars in random order leave as they are.
+The held-out pieces of CORPUS (its split `valid`, else every second one of `train`) are spoilt in four ways: 5 % or 40
+% of the notes moved, half of them by up to an octave and half by up to a quarter note; the bars put in random order;
+the pitches, times and lengths of all notes exchanged. Beside them stand pieces of a Markov chain as long. Their
+Frechet distance to `pieces` of `train`, extrapolated to infinite sets, is taken by hand features and, with MODEL, by
+its own embedding. Held-out pieces and reference are drawn anew `draws` times, the same for all: told is in which
+share of the draws two distances stand in their order. For hand features also: those that bars in random order leave
+as they are.
 """
 
 from __future__ import annotations
@@ -69,6 +70,32 @@ def notes_shuffled(score: Score, rng: np.random.Generator) -> Score:
     return score.replace(notes=notes.replace(onset=onset, pitch=pitch, duration=duration))
 
 
+def markov(known: list[Score]) -> Callable[[Score, np.random.Generator], Score]:
+    """Notes each of which follows the one before as one of the same pitch was followed in `known`."""
+    moves = []
+    for score in known:
+        notes = score.notes.sorted()
+        steps, lengths = np.diff(notes.onset) / score.ticks_per_beat, notes.duration[1:] / score.ticks_per_beat
+        moves.append(np.stack([notes.pitch[:-1], notes.pitch[1:], steps, lengths, notes.velocity[1:]]))
+    before, *after = np.concatenate(moves, axis=1)
+    order = np.argsort(before, kind="stable")
+    starts = np.searchsorted(before[order], np.arange(129))
+
+    def write(score: Score, rng: np.random.Generator) -> Score:
+        pitch, chosen = int(rng.choice(before)), np.zeros(len(score.notes), np.int64)
+        for number in range(len(chosen)):
+            if starts[pitch] == starts[pitch + 1]:  # it was only ever the last
+                pitch = int(rng.choice(before))
+            chosen[number] = order[rng.integers(starts[pitch], starts[pitch + 1])]
+            pitch = int(after[0][chosen[number]])
+        pitches, steps, lengths, velocities = (column[chosen] for column in after)
+        beat = score.ticks_per_beat
+        columns = {"onset": np.rint(np.cumsum(steps) * beat), "duration": np.maximum(np.rint(lengths * beat), 1)}
+        return score.replace(notes=score.notes.replace(**columns, pitch=pitches, velocity=velocities))
+
+    return write
+
+
 SPOILT: dict[str, Callable[[Score, np.random.Generator], Score]] = {
     "real": lambda score, _: score,
     "5 % moved": moved(0.05),
@@ -126,7 +153,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     train, held = (np.sort(rng.permutation(part)[: options.pieces]) for part in (train, held))
     real = [corpus.score(int(piece)) for piece in held]
     known = [corpus.score(int(piece)) for piece in train]
-    spoilt = {name: [spoil(score, rng) for score in real] for name, spoil in SPOILT.items()}
+    ways = SPOILT | {"Markov": markov(known)}
+    spoilt = {name: [spoil(score, rng) for score in real] for name, spoil in ways.items()}
     figures = {name: features(scores) for name, scores in spoilt.items()}
     reference = features(known)
     result: dict[str, Any] = {"held-out pieces": len(real), "reference pieces": len(known), "draws": options.draws}
