@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from aurl.data.tokenizers import EventTokenizer, NoteTokenizer, NoteTokenizerConfig
 from aurl.data.tokenizers.note_grammar import NoteGrammar
-from aurl.data.tokenizers.note_tasks import FUTURE_BARS, in_future, metres, split_bars
-from aurl.data.tokenizers.note_vocabulary import LONGEST_HOLE, WHAT
+from aurl.data.tokenizers.note_tasks import FUTURE_BARS, arrange, in_future, metres, split_bars
+from aurl.data.tokenizers.note_vocabulary import LONGEST_HOLE, SLOTS, WHAT, WHEN, WHO
 from aurl.generation.generator import GenerationConfig, generate
 from aurl.generation.rewriting import Rewrite
 from aurl.music.midi import midi_bytes, read_midi
@@ -156,6 +156,15 @@ def test_some_bars_of_some_tracks(note_runtime, seed, metres):
     made = rewritten(score, note_runtime, bars="2-4,7", tracks=(1, 3), seed=seed)
     check(score, made, [2, 3, 4, 7], [0, 2])
     check_tokens(score, made.tokens)
+
+
+@pytest.mark.parametrize(("rewrite", "who"), [({"tracks": (2,)}, 2), ({"harmonise": True}, 0)])
+def test_a_model_is_shown_the_rest_as_it_was_in_training(note_runtime, rewrite, who):
+    grid = TOKENIZER.canonical(piece(quarters=20))[0]
+    trained = arrange(TOKENIZER.encode(grid)[:-1], LAYOUT, writes=np.arange(SLOTS + 1) == who)
+    read = rewritten(grid, note_runtime, **rewrite).tokens
+    given = [rows[(rows[:, WHEN] == 0) | (rows[:, WHO] != who)] for rows in (trained, read)]
+    assert np.array_equal(*given)
 
 
 def test_locks_say_the_same_the_other_way_round(note_runtime):

@@ -1,5 +1,6 @@
 """What a run keeps of its configuration, and what it does when it is continued with another."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,19 @@ def test_a_refused_resume_leaves_the_configuration_of_the_run(config: Experiment
     assert saved.read_bytes() == before
     train_model(config.merged({"training": {"steps": 2}}), quiet=True)
     assert load_config(ExperimentConfig, saved).training.steps == 2
+
+
+def test_slips_are_learned_from(config: ExperimentConfig) -> None:
+    """The same first batch costs otherwise where some of it is read wrongly."""
+    learned = {"tokenizer": {"name": "note"}, "data": {"batch_tokens": 512}, "model": {"context": 256}}
+    losses = []
+    for share in (0.0, 0.25):
+        one = config.merged({**learned, "name": f"slips-{share}", "training": {"log_every": 1}})
+        one = one.merged({"data": {"slips": share}})
+        train_model(one, quiet=True)
+        records = map(json.loads, (one.run_folder / "metrics.jsonl").read_text().splitlines())
+        losses.append(next(record["loss"] for record in records if "loss" in record))
+    assert losses[0] != losses[1]
 
 
 def test_a_checkpoint_tells_its_corpus(config: ExperimentConfig) -> None:
