@@ -49,9 +49,9 @@ PROMPTS = ("none", "none", "empty", "a rest", "a note", "20 tracks", "drums", "c
 CONSTRAINED: tuple[dict[str, Any], ...] = (
     {"name": "scale", "key": "F# minor"}, {"name": "scale"}, {"name": "chords", "progression": "Am F | C G7"},
     {"name": "range", "low": 60, "high": 60}, {"name": "range", "low": "C2", "high": "C6", "tracks": [1]},
-    {"name": "polyphony"}, {"name": "instruments", "programs": ["violin", "drums"]}, {"name": "density", "notes": 40},
+    {"name": "polyphony"}, {"name": "instruments", "programs": ["violin", "drums"]}, {"name": "density", "notes": 10},
     {"name": "rhythm", "pattern": "x..x..x.", "every": True}, {"name": "parallels"}, {"name": "cadence", "key": "C"},
-    {"name": "no_repeat", "times": 1}, {"name": "reprise", "strength": 100, "lag": 1},
+    {"name": "tonality"}, {"name": "no_repeat", "times": 1}, {"name": "reprise", "strength": 100, "lag": 1},
     {"name": "chords", "progression": "i V7", "key": "Eb minor", "bass": True},
 )  # fmt: skip
 

@@ -22,7 +22,7 @@ from aurl.data.tokenizers.grammar import Grammar, NoteLimits
 from aurl.data.tokenizers.note import NoteTokenizer
 from aurl.generation.beam import BeamEngine
 from aurl.generation.conditions import Conditions, control_rows, formed, opened, refuse, told
-from aurl.generation.constraints import CONSTRAINTS, Constraints
+from aurl.generation.constraints import CONSTRAINTS, ChordsConfig, Constraints, DensityConfig, TonalityConfig
 from aurl.generation.constraints.base import note_layout
 from aurl.generation.engine import Engine, Runtime
 from aurl.generation.length import Length
@@ -36,6 +36,8 @@ from aurl.utils.errors import ConfigError, GenerationError
 USE_NOTE = "use a model of `note` tokens with clock=metrical"
 BROKEN = 10.0
 """What a broken constraint weighs beside the distance from real music, in spreads of its metrics."""
+CHORD_TONES = 1.0
+"""Strength of the leaning of notes on the beat to the chords that are told."""
 LONGEST_CHART, SHORTEST_BAR = 3600.0, 0.5
 """Seconds of chords and sections laid out for a piece whose number of bars is not known, and of a bar at least."""
 StoppedBy = Literal["end", "length", "max_tokens"]
@@ -315,10 +317,24 @@ def _rewriting(prompt: Score | None, rewrite: Rewrite, tokenizer: Tokenizer, con
 
 
 def _constraints(config: GenerationConfig, tokenizer: Tokenizer) -> Constraints | None:
-    if not config.constraints:
-        return None
-    configs = [
+    """Those asked for, and those that lean to what is told."""
+    asked = [
         one.merged({"bars": config.bars}) if config.bars and getattr(one, "bars", 0) is None else one
         for one in config.constraints
     ]
-    return Constraints(configs, note_layout(tokenizer), config.variations)
+    if isinstance(tokenizer, NoteTokenizer) and tokenizer.layout.is_metrical:
+        leans = _leans(config.conditions)
+        asked += [lean for lean in leans if not any(isinstance(other, type(lean)) for other in asked)]
+    return Constraints(asked, note_layout(tokenizer), config.variations) if asked else None
+
+
+def _leans(told: Conditions) -> list[Config]:
+    """What makes sure that key, density and chords are heeded: a model only knows them as one row among many."""
+    leans: list[Config] = []
+    if told.key:
+        leans.append(TonalityConfig(key=told.key))
+    if told.density:
+        leans.append(DensityConfig(notes=told.density))
+    if told.chords:
+        leans.append(ChordsConfig(progression=told.chords, key=told.key, strength=CHORD_TONES))
+    return leans

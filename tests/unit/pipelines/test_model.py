@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import aurl
-from aurl.data.tokenizers import NoteTokenizer
+from aurl.data.tokenizers import NoteTokenizer, NoteTokenizerConfig
+from aurl.generation.constraints import CONSTRAINTS
 from aurl.music.midi import midi_bytes, read_midi
 from aurl.music.score import Notes, Score, Track
 from aurl.pipelines import model as models
@@ -173,6 +174,43 @@ def test_transforms_are_done_to_what_is_written_and_to_nothing_that_was_there(mo
     model.experiment["generation"] = {"transforms": ["ritardando"]}
     assert model.generate(bars=4, seed=1).score.tempos == slowed.score.tempos
     assert model.infill(song, "3").score.tempos == song.tempos
+
+
+def test_a_density_that_is_told_is_leaned_to_unless_another_is_asked_for(model: Model) -> None:
+    def notes_a_quarter(**told: Any) -> float:
+        score = model.generate(bars=24, metre="3/4", seed=2, **told).score
+        return len(score.notes) / (score.end_ticks / score.ticks_per_beat)
+
+    few, many = notes_a_quarter(density=0.3), notes_a_quarter(density=4.0)
+    assert few == pytest.approx(0.3, rel=0.4)
+    assert many > 4 * few
+    assert notes_a_quarter(density=4.0, constraints=[{"name": "density", "notes": 0.3}]) < 1.5 * few
+
+
+def test_a_key_and_chords_that_are_told_are_leaned_to(model: Model) -> None:
+    def kept(wish: dict[str, Any], **told: str) -> float:
+        constraint = CONSTRAINTS.build(CONSTRAINTS.parse(wish), NoteTokenizer().layout)
+        asked = {"bars": 12, "instruments": ["piano"], "density": 2.0, **told}
+        return float(np.mean([constraint.score(model.generate(seed=seed, **asked).score) for seed in range(4)]))
+
+    for told, wish in (
+        ({"key": "Bb minor"}, {"name": "tonality", "key": "Bb minor"}),
+        ({"chords": "Cm Ab7"}, {"name": "chords", "progression": "Cm Ab7", "strength": 1}),
+        ({"chords": "i VI", "key": "C minor"}, {"name": "chords", "progression": "Cm Ab", "strength": 1}),
+    ):
+        assert kept(wish, **told) > kept(wish) + 0.08
+
+
+def test_music_without_bars_is_told_and_no_more() -> None:
+    tasks = {"infill": 0.0, "tracks": 0.0, "free": 0.2}
+    runtime = Even()
+    performed = NoteTokenizer(NoteTokenizerConfig(clock="performed"))
+    runtime.sizes = performed.vocabulary.sizes
+    tokenizer = {"name": "note", "clock": "performed"}
+    model = Model(runtime, {"name": "even", "tokenizer": tokenizer, "data": {"tasks": tasks}})
+    names = performed.vocabulary.fields[2].tokens
+    told = {names[value] for value in model.generate(seconds=2, key="D minor", density=8).tokens[:, 2]}
+    assert {"key:D minor", "density:<9"} <= told
 
 
 def test_a_rewritten_piece_may_be_told_what_it_is_to_be_like(model: Model, song: Score) -> None:

@@ -14,6 +14,7 @@ from aurl.generation.constraints.cadence import Cadence, CadenceConfig
 from aurl.generation.constraints.pitches import Chords, ChordsConfig, Range, RangeConfig, Scale, ScaleConfig
 from aurl.generation.constraints.reprise import Reprise, RepriseConfig
 from aurl.generation.constraints.times import Density, DensityConfig, NoRepeat, NoRepeatConfig, Rhythm, RhythmConfig
+from aurl.generation.constraints.tonality import Tonality, TonalityConfig
 from aurl.generation.constraints.voices import (
     Instruments,
     InstrumentsConfig,
@@ -53,5 +54,7 @@ __all__ = [
     "RuleConfig",
     "Scale",
     "ScaleConfig",
+    "Tonality",
+    "TonalityConfig",
     "note_layout",
 ]

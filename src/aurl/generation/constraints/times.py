@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
-from aurl.data.tokenizers.note_vocabulary import SLOTS, WHAT, WHEN, WHO, NoteLayout
+from aurl.data.tokenizers.note_vocabulary import SLOTS, STEPS_PER_QUARTER, WHAT, WHEN, WHO, NoteLayout
 from aurl.generation.constraints.base import CONSTRAINTS, Bias, Lean, Mask, Rule, RuleConfig, checked
 from aurl.generation.constraints.tracks import TrackChoice, Tracks
 from aurl.generation.hearing import HeardPiece
@@ -26,12 +26,12 @@ FURTHEST = 2.0
 
 
 class DensityConfig(Config):
-    """As many notes to the bar as asked for, on average."""
+    """As many notes to the quarter as asked for, on average."""
 
     name: Literal["density"] = "density"
-    notes: float = Field(gt=0, le=500)
-    """Notes in a bar, all tracks together."""
-    strength: float = Field(8.0, gt=0, le=100)
+    notes: float = Field(gt=0, le=100)
+    """Notes a quarter, all tracks together."""
+    strength: float = Field(4.0, gt=0, le=100)
     """Taken from (or added to) the logit of skipping a bar, for each bar's worth of notes too few (or too many)."""
 
 
@@ -51,7 +51,8 @@ class Density(Lean[DensityConfig]):
             return None
         first = max(0, piece.bar - WINDOW)
         passed = piece.bar - first + piece.time / piece.bar_length
-        ahead = (piece.note_count - piece.notes_before[first]) / self.config.notes - passed
+        wanted = self.config.notes * piece.bar_length / STEPS_PER_QUARTER  # in a bar
+        ahead = (piece.note_count - piece.notes_before[first]) / wanted - passed
         pull = self.config.strength * min(max(ahead, -FURTHEST), FURTHEST) / piece.bar_length
         bias: Bias = np.minimum(self._steps - np.float32(piece.time), np.float32(piece.bar_length)) * np.float32(pull)
         bias[0] = (piece.bar_length - piece.time) * pull
@@ -62,7 +63,8 @@ class Density(Lean[DensityConfig]):
         if not len(score.notes):
             return 0.0
         bars = int(score.metre_map.ticks_to_bar_beat(score.end_ticks - 1)[0]) + 1
-        return max(0.0, 1 - abs(len(score.notes) / bars / self.config.notes - 1))
+        quarters = int(score.metre_map.bar_to_ticks(bars)) / score.ticks_per_beat
+        return max(0.0, 1 - abs(len(score.notes) / quarters / self.config.notes - 1))
 
 
 def _read_pattern(value: Any) -> Any:

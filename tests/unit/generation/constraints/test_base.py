@@ -26,7 +26,7 @@ ALL = (
     {"name": "polyphony", "most": 1, "tracks": [1, "Bass"]},
     {"name": "polyphony", "most": 2},
     {"name": "instruments", "programs": ["Violin", "Electric Bass (finger)", "Drums"], "bars": 4},
-    {"name": "density", "notes": 8},
+    {"name": "density", "notes": 2},
     {"name": "rhythm", "pattern": "x..x..x. | x.x."},
     {"name": "rhythm", "pattern": "x.x.x.x.", "tracks": ["Drums"], "every": True},
     {"name": "parallels"},
@@ -34,6 +34,8 @@ ALL = (
     {"name": "cadence", "bars": 3, "strength": 3},
     {"name": "no_repeat", "times": 1},
     {"name": "reprise", "strength": 9, "lag": 1},
+    {"name": "tonality", "key": "D minor"},
+    {"name": "tonality", "strength": 4},
 )
 SETTINGS = st.lists(st.sampled_from(ALL), max_size=6)
 

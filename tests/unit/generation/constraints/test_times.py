@@ -26,16 +26,16 @@ def score_of(beats, pitches=60, tracks=0, metre=(4, 4)):
     return Score(notes=notes, tracks=TRACKS, time_signatures=metres)
 
 
-@pytest.mark.parametrize("wanted", [3, 8, 14])
+@pytest.mark.parametrize("wanted", [0.75, 2, 3.5])
 def test_density_comes_near_to_what_is_asked(walk, wanted):
-    """Without it the walk has about six notes to a bar."""
+    """Without it the walk has about one and a half notes to a quarter."""
     score = walk([{"name": "density", "notes": wanted, "strength": 16}], 1, bars=20, length=500).score
     bars = int(score.metre_map.ticks_to_bar_beat(score.notes.onset[-1])[0]) + 1
-    assert len(score.notes) / bars == pytest.approx(wanted, rel=0.25)
+    assert len(score.notes) / (4 * bars) == pytest.approx(wanted, rel=0.25)
 
 
 def test_density_pulls_on_where_there_are_too_many_and_back_where_too_few(opening, rows_of):
-    constraints = Constraints([CONSTRAINTS.parse({"name": "density", "notes": 2})], LAYOUT, 1)
+    constraints = Constraints([CONSTRAINTS.parse({"name": "density", "notes": 0.5})], LAYOUT, 1)
     legal = np.ones((1, LAYOUT.vocabulary.sizes[WHEN]), np.bool_)
     for written, sign in ((opening(), 0), (rows_of(f"position:48 / track:0 / pitch:60 / {NOTE}"), 0)):
         constraints.hear(np.zeros(len(written), np.int64), written)
@@ -54,8 +54,9 @@ def test_density_pulls_on_where_there_are_too_many_and_back_where_too_few(openin
 
 
 def test_density_is_heard():
-    density = wish(name="density", notes=4)
+    density = wish(name="density", notes=1)
     assert density.score(score_of(range(8))) == 1
+    assert density.score(score_of(range(9), metre=(3, 4))) == 1
     assert density.score(score_of(np.arange(16) / 2)) == 0
     assert density.score(score_of([0, 1, 4, 5])) == 0.5
     assert density.score(score_of([])) == 0
