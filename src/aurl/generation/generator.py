@@ -34,8 +34,8 @@ from aurl.utils.config import Config
 from aurl.utils.errors import ConfigError, GenerationError
 
 USE_NOTE = "use a model of `note` tokens with clock=metrical"
-BROKEN = 10.0
-"""What a broken constraint weighs beside the distance from real music, in spreads of its metrics."""
+BROKEN = 1.0
+"""What breaking all constraints weighs beside `unlikeness`: as much as being unlike real music in everything."""
 CHORD_TONES = 1.0
 """Strength of the leaning of notes on the beat to the chords that are told."""
 LONGEST_CHART, SHORTEST_BAR = 3600.0, 0.5
@@ -236,9 +236,9 @@ class _Request:
         return [self._piece(row) for row in range(len(self.seeds))]
 
     def badness(self, piece: GeneratedPiece) -> float:
-        """How badly a piece keeps what was wished for; a whole constraint broken counts as much as all of music."""
+        """How badly a piece keeps what was wished for, 0..BROKEN; without notes, worse than any with."""
         missed = 0.0 if self.constraints is None else 1 - self.constraints.score(piece.score)
-        return BROKEN * missed + (BROKEN if not len(piece.score.notes) else 0.0)
+        return BROKEN * missed + (0.0 if len(piece.score.notes) else math.inf)
 
     def _look(self, row: int, written: int) -> None:
         """Read the clock of one piece, stop it at its limit, and decide when to look again."""

@@ -62,6 +62,9 @@ class ExperimentConfig(Config):
     """Where runs are kept."""
     seed: int = Field(0, ge=0, lt=2**63)
     """Decides weights, data order and dropout."""
+    start_from: Path | None = None
+    """A trained model whose weights to begin with: a run, a model, "aurl:small". Its tokenizer and network are taken,
+    but for `model.dropout`, and its `generation` unless one is given here."""
     data: DataConfig = DataConfig()
     """The corpus and how it is cut."""
     tokenizer: Annotated[Config, TOKENIZERS.field()] = EventTokenizerConfig()

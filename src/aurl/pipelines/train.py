@@ -16,8 +16,10 @@ from aurl.data.tokenizers import TOKENIZERS, Tokenizer
 from aurl.data.tokenizers.base import Tokens
 from aurl.evaluation.likelihood import bits_per_note
 from aurl.evaluation.metrics import ANY, reference_of
-from aurl.models.folders import find_model
+from aurl.generation.generator import GenerationConfig
+from aurl.models.folders import find_model, read_experiment
 from aurl.models.music_model import MusicModel
+from aurl.models.pretrained import load_model
 from aurl.pipelines.experiment import ExperimentConfig
 from aurl.training.callbacks import Callback
 from aurl.training.steps import TransformerStep
@@ -86,6 +88,16 @@ def learned_from(corpus: Corpus, config: ExperimentConfig) -> dict[str, dict[str
     return found
 
 
+def started(config: ExperimentConfig) -> ExperimentConfig:
+    """The experiment with tokenizer, network and settings for generating of the model that it starts from, if any."""
+    if config.start_from is None:
+        return config
+    learned = read_experiment(find_model(config.start_from))
+    network = {**learned["model"], "dropout": config.model.dropout}
+    generation = learned.get("generation", {}) if config.generation == GenerationConfig() else {}
+    return config.merged({"tokenizer": learned["tokenizer"], "model": network, "generation": generation})
+
+
 def described_network(config: ExperimentConfig, tokenizer: Tokenizer) -> ExperimentConfig:
     """The experiment with what its network must know of the tokens: their values and, if they tell bars, their time."""
     told: dict[str, Any] = {"vocabulary_sizes": list(tokenizer.vocabulary.sizes)}
@@ -97,7 +109,7 @@ def described_network(config: ExperimentConfig, tokenizer: Tokenizer) -> Experim
 
 def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, Any]:
     """Train, or go on from the newest checkpoint of the run; returns what was reached and where the model is."""
-    folder = config.run_folder
+    config, folder = started(config), config.run_folder
     configure_logging(config.logging, folder)
     seed_everything(config.seed)
     corpus = Corpus.open(config.data.corpus)
@@ -118,6 +130,11 @@ def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, A
         mix=config.data.mix,
     )
     model = MusicModel(config.model)
+    validate = Validation.of(config, data)
+    before: dict[str, float] = {}
+    if config.start_from is not None:
+        model.load_state_dict(load_model(config.start_from)[0].state_dict())
+        before = {"bits_per_note_at_the_start": validate(model)["bits_per_note"]} if validate else {}
     trainer = Trainer(
         config.training,
         model,
@@ -129,7 +146,7 @@ def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, A
             "corpus_fingerprint": corpus.fingerprint,
             "references": learned_from(corpus, config),
         },
-        validate=Validation.of(config, data),
+        validate=validate,
         callbacks=[SavedConfig(config, folder / "config.yaml")],
         quiet=quiet,
     )
@@ -140,6 +157,7 @@ def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, A
         "tokens": state.tokens,
         "minutes": state.seconds / 60,
         "parameters": model.parameter_count,
+        **before,
         "best_validation_bits_per_note": state.best_score,
         "best_checkpoint": str(find_model(folder)),
         "next": f"aurl generate --model {folder} --seconds 60 --out {folder / 'piece.mid'}",

@@ -13,7 +13,7 @@ from aurl.pipelines.experiment import ExperimentConfig
 from aurl.pipelines.prepare import prepare_corpus
 from aurl.pipelines.train import train_model
 from aurl.utils.config import load_config
-from aurl.utils.errors import ConfigError
+from aurl.utils.errors import CheckpointError, ConfigError
 
 
 @pytest.fixture
@@ -59,3 +59,31 @@ def test_a_checkpoint_tells_its_corpus(config: ExperimentConfig) -> None:
     train_model(config, quiet=True)
     experiment = read_experiment(find_model(config.run_folder))
     assert experiment["corpus_fingerprint"] == Corpus.open(config.data.corpus).fingerprint
+
+
+def test_a_run_starts_from_a_trained_model(config: ExperimentConfig) -> None:
+    learned = config.merged({
+        "name": "learned", "tokenizer": {"name": "note", "styles": ["hymn"]}, "generation": {"seconds": 7},
+        "model": {"value_embeddings": True}, "data": {"batch_tokens": 512}, "training": {"steps": 3},
+    })  # fmt: skip
+    reached = train_model(learned, quiet=True)
+    told = {"data": {"corpus": config.data.corpus, "valid_pieces": 1, "batch_tokens": 512}, "folder": config.folder}
+    told |= {"training": {"steps": 1, "device": "cpu"}, "logging": {"console": False}, "model": {"dropout": 0.2}}
+    start = ExperimentConfig.parse({**told, "start_from": learned.run_folder})
+    went_on = train_model(start, quiet=True)
+    assert went_on["bits_per_note_at_the_start"] == pytest.approx(reached["best_validation_bits_per_note"])
+    assert went_on["best_validation_bits_per_note"] != went_on["bits_per_note_at_the_start"]
+    saved = load_config(ExperimentConfig, start.run_folder / "config.yaml")
+    assert (saved.tokenizer, saved.generation) == (learned.tokenizer, learned.generation)
+    assert (saved.model.width, saved.model.dropout) == (8, 0.2)
+    again = train_model(saved.merged({"training": {"steps": 2}}), quiet=True)
+    assert again["steps"] == 2
+    assert again["best_validation_bits_per_note"] < went_on["best_validation_bits_per_note"]
+    own = start.merged({"name": "own", "generation": {"bars": 4}})
+    train_model(own, quiet=True)
+    assert load_config(ExperimentConfig, own.run_folder / "config.yaml").generation.bars == 4
+
+
+def test_a_start_that_is_none_is_refused(config: ExperimentConfig) -> None:
+    with pytest.raises(CheckpointError, match="does not exist"):
+        train_model(config.merged({"start_from": "nowhere"}), quiet=True)

@@ -93,7 +93,15 @@ def test_the_piece_most_like_the_music_learned_is_the_least_unlike():
     typical = unlikeness(melody(C_MAJOR, 1.05), learned)
     assert typical < unlikeness(too_fast, learned)
     assert typical < unlikeness(out_of_key, learned)
-    assert unlikeness(Score(), learned) == float("inf")
+    assert unlikeness(Score(), learned) >= 1 > typical
+
+
+def test_of_two_pieces_inside_the_nearer_is_less_unlike_and_one_outside_is_more_so():
+    learned = {"note_density": (1.0, 2.0, 3.0), "mean_pitch": (50.0, 60.0, 70.0)}
+    near, far, outside = (unlikeness(melody([pitch] * 8, 1), learned) for pitch in (61, 69, 71))
+    assert 0 < near < far < 0.02
+    assert outside == pytest.approx(0.5, abs=0.02)
+    assert unlikeness(melody([60] * 8, 1), learned) == 0
 
 
 def test_a_model_that_tells_nothing_of_what_it_learned_finds_nothing_unlike():
