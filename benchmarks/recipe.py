@@ -32,7 +32,6 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from aurl.data.dataset import TokenDataset
 from aurl.data.store import Corpus
 from aurl.data.tokenizers import TOKENIZERS
 from aurl.evaluation.likelihood import bits_per_note
@@ -40,7 +39,7 @@ from aurl.models import attention
 from aurl.models.layers import FeedForward, linear, normalise
 from aurl.models.music_model import MusicModel
 from aurl.pipelines.experiment import ExperimentConfig
-from aurl.pipelines.train import described_network
+from aurl.pipelines.train import described_network, training_data
 from aurl.training.loader import updates
 from aurl.training.optimizers import OPTIMIZERS
 from aurl.training.steps import TensorBatch, TransformerStep
@@ -166,15 +165,11 @@ class Learner:
 
     def __init__(self, name: str, corpus: Corpus, seed: int) -> None:
         recipe = RECIPES[name]
-        config = load_config(ExperimentConfig, BASE).merged(recipe.settings)
-        tokenizer = TOKENIZERS.build(config.tokenizer)
-        self.config, self.tokenizer = described_network(config, tokenizer), tokenizer
+        config = load_config(ExperimentConfig, BASE).merged({**recipe.settings, "seed": seed})
+        self.tokenizer = TOKENIZERS.build(config.tokenizer)
+        self.config = described_network(config, self.tokenizer)
         seed_everything(seed)
-        told = self.config.data
-        self.data = TokenDataset(
-            corpus, tokenizer, split="train", context=self.config.model.context, batch_tokens=told.batch_tokens,
-            seed=seed, augment=told.augment, tasks=told.tasks, slips=told.slips,
-        )  # fmt: skip
+        self.data = training_data(self.config, corpus, self.tokenizer)
         self.model = MusicModel(self.config.model)
         recipe.change(self.model)
         self.optimizer = OPTIMIZERS.build(self.config.training.optimizer, self.model)

@@ -107,6 +107,25 @@ def described_network(config: ExperimentConfig, tokenizer: Tokenizer) -> Experim
     return config.merged({"model": told})
 
 
+def training_data(config: ExperimentConfig, corpus: Corpus, tokenizer: Tokenizer) -> TokenDataset:
+    """The batches that the experiment learns from."""
+    told = config.data
+    return TokenDataset(
+        corpus,
+        tokenizer,
+        split=told.train_split,
+        context=config.model.context,
+        batch_tokens=told.batch_tokens,
+        seed=config.seed,
+        augment=told.augment,
+        windows=told.windows,
+        length=told.length,
+        tasks=told.tasks,
+        slips=told.slips,
+        mix=told.mix,
+    )
+
+
 def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, Any]:
     """Train, or go on from the newest checkpoint of the run; returns what was reached and where the model is."""
     config, folder = started(config), config.run_folder
@@ -115,20 +134,7 @@ def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, A
     corpus = Corpus.open(config.data.corpus)
     tokenizer = TOKENIZERS.build(config.tokenizer)
     config = described_network(config, tokenizer)
-    data = TokenDataset(
-        corpus,
-        tokenizer,
-        split=config.data.train_split,
-        context=config.model.context,
-        batch_tokens=config.data.batch_tokens,
-        seed=config.seed,
-        augment=config.data.augment,
-        windows=config.data.windows,
-        length=config.data.length,
-        tasks=config.data.tasks,
-        slips=config.data.slips,
-        mix=config.data.mix,
-    )
+    data = training_data(config, corpus, tokenizer)
     model = MusicModel(config.model)
     validate = Validation.of(config, data)
     before: dict[str, float] = {}

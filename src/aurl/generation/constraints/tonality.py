@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import Field
 
-from aurl.data.tokenizers.note_vocabulary import CHORDS, KEYS, STEPS_PER_QUARTER, WHAT, WHO, NoteLayout
+from aurl.data.tokenizers.note_vocabulary import CHORDS, KEYS, STEPS_PER_QUARTER, WHAT, WHEN, WHO, NoteLayout
 from aurl.generation.constraints.base import CONSTRAINTS, Bias, Lean
 from aurl.generation.constraints.pitches import Key
 from aurl.generation.hearing import HeardPiece
@@ -60,9 +60,9 @@ class Tonality(Lean[TonalityConfig]):
 
     def lean(self, piece: HeardPiece, field: int, chosen: Sequence[int]) -> Bias | None:  # noqa: ARG002
         """By how much each value makes the key likelier."""
-        key = self._key if self._key is not None else piece.keys.at(piece.bar_start + piece.time)
+        key = self._key if self._key is not None else piece.keys.at(piece.bar_start + chosen[WHEN] - 1)
         who = chosen[WHO]
-        if key < 0 or piece.in_future or piece.is_drum(who):
+        if key < 0 or not chosen[WHEN] or piece.in_future or piece.is_drum(who):
             return None
         kind, says = ("pitch", self._notes) if who else ("chord", self._chords)
         likelier = says[:, key] - log_sum(posterior(self._heard(piece)) + says)
