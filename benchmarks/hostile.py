@@ -51,7 +51,8 @@ CONSTRAINED: tuple[dict[str, Any], ...] = (
     {"name": "range", "low": 60, "high": 60}, {"name": "range", "low": "C2", "high": "C6", "tracks": [1]},
     {"name": "polyphony"}, {"name": "instruments", "programs": ["violin", "drums"]}, {"name": "density", "notes": 10},
     {"name": "rhythm", "pattern": "x..x..x.", "every": True}, {"name": "parallels"}, {"name": "cadence", "key": "C"},
-    {"name": "tonality"}, {"name": "no_repeat", "times": 1}, {"name": "reprise", "strength": 100, "lag": 1},
+    {"name": "tonality"}, {"name": "harmony", "progression": "F#m7b5 | N.C. C"},
+    {"name": "no_repeat", "times": 1}, {"name": "reprise", "strength": 100, "lag": 1},
     {"name": "chords", "progression": "i V7", "key": "Eb minor", "bass": True},
 )  # fmt: skip
 

@@ -22,7 +22,7 @@ from aurl.data.tokenizers.grammar import Grammar, NoteLimits
 from aurl.data.tokenizers.note import NoteTokenizer
 from aurl.generation.beam import BeamEngine
 from aurl.generation.conditions import Conditions, control_rows, formed, opened, refuse, told
-from aurl.generation.constraints import CONSTRAINTS, ChordsConfig, Constraints, DensityConfig, TonalityConfig
+from aurl.generation.constraints import CONSTRAINTS, Constraints, DensityConfig, HarmonyConfig, TonalityConfig
 from aurl.generation.constraints.base import note_layout
 from aurl.generation.engine import Engine, Runtime
 from aurl.generation.length import Length
@@ -36,8 +36,6 @@ from aurl.utils.errors import ConfigError, GenerationError
 USE_NOTE = "use a model of `note` tokens with clock=metrical"
 BROKEN = 1.0
 """What breaking all constraints weighs beside `unlikeness`: as much as being unlike real music in everything."""
-CHORD_TONES = 1.0
-"""Strength of the leaning of notes on the beat to the chords that are told."""
 LONGEST_CHART, SHORTEST_BAR = 3600.0, 0.5
 """Seconds of chords and sections laid out for a piece whose number of bars is not known, and of a bar at least."""
 StoppedBy = Literal["end", "length", "max_tokens"]
@@ -336,5 +334,5 @@ def _leans(told: Conditions) -> list[Config]:
     if told.density:
         leans.append(DensityConfig(notes=told.density))
     if told.chords:
-        leans.append(ChordsConfig(progression=told.chords, key=told.key, strength=CHORD_TONES))
+        leans.append(HarmonyConfig(progression=told.chords, key=told.key))
     return leans

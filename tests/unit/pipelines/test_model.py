@@ -195,8 +195,8 @@ def test_a_key_and_chords_that_are_told_are_leaned_to(model: Model) -> None:
 
     for told, wish in (
         ({"key": "Bb minor"}, {"name": "tonality", "key": "Bb minor"}),
-        ({"chords": "Cm Ab7"}, {"name": "chords", "progression": "Cm Ab7", "strength": 1}),
-        ({"chords": "i VI", "key": "C minor"}, {"name": "chords", "progression": "Cm Ab", "strength": 1}),
+        ({"chords": "Cm Ab7"}, {"name": "harmony", "progression": "Cm Ab7"}),
+        ({"chords": "i VI", "key": "C minor"}, {"name": "harmony", "progression": "Cm Ab"}),
     ):
         assert kept(wish, **told) > kept(wish) + 0.08
 

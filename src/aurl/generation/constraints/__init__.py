@@ -11,6 +11,7 @@ from aurl.generation.constraints.base import (
     note_layout,
 )
 from aurl.generation.constraints.cadence import Cadence, CadenceConfig
+from aurl.generation.constraints.harmony import Harmony, HarmonyConfig
 from aurl.generation.constraints.pitches import Chords, ChordsConfig, Range, RangeConfig, Scale, ScaleConfig
 from aurl.generation.constraints.reprise import Reprise, RepriseConfig
 from aurl.generation.constraints.times import Density, DensityConfig, NoRepeat, NoRepeatConfig, Rhythm, RhythmConfig
@@ -34,6 +35,8 @@ __all__ = [
     "Constraints",
     "Density",
     "DensityConfig",
+    "Harmony",
+    "HarmonyConfig",
     "Instruments",
     "InstrumentsConfig",
     "Law",

@@ -1,8 +1,7 @@
-"""Music stays in its key: notes and chords lean to the key asked for where what was heard suggests another.
+"""Music stays in its key: notes and chord names lean to the key asked for where what was heard suggests another.
 
-What is added is the logarithm of p(key | notes heard and this one) by a naive Bayes model of keys: classifier guidance
-(Dhariwal and Nichol 2021, eq. 2) with the simplest classifier there is. Music that is plainly in its key is left alone;
-music that drifts to the relative key is led back by the notes that tell the two apart.
+Music that is plainly in its key is left alone; music that drifts to the relative key is led back by the notes that tell
+the two apart.
 """
 
 from __future__ import annotations
@@ -15,8 +14,9 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import Field
 
-from aurl.data.tokenizers.note_vocabulary import CHORDS, KEYS, STEPS_PER_QUARTER, WHAT, WHEN, WHO, NoteLayout
-from aurl.generation.constraints.base import CONSTRAINTS, Bias, Lean
+from aurl.data.tokenizers.note_vocabulary import CHORDS, KEYS, WHEN, WHO, NoteLayout
+from aurl.generation.constraints.base import CONSTRAINTS, Bias
+from aurl.generation.constraints.bayes import Recogniser, likelier, posterior
 from aurl.generation.constraints.pitches import Key
 from aurl.generation.hearing import HeardPiece
 from aurl.music.chords import Chord
@@ -30,7 +30,7 @@ MINOR = (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0
 HEARD = 8
 """Bars, this one among them, by which the key is heard."""
 EVIDENCE = 24.0
-"""Independent notes that those of a passage count as at most; by themselves a note counts by its length in quarters."""
+"""Quarters of sound that a passage weighs at most."""
 
 
 class TonalityConfig(Config):
@@ -44,40 +44,24 @@ class TonalityConfig(Config):
 
 
 @CONSTRAINTS.register(TonalityConfig)
-class Tonality(Lean[TonalityConfig]):
+class Tonality(Recogniser[TonalityConfig]):
     """What makes the key likelier is likelier."""
-
-    fields = (WHAT,)
 
     def __init__(self, config: TonalityConfig, layout: NoteLayout) -> None:
         super().__init__(config, layout)
         self._key = None if config.key is None else number_of(config.key)
         chords = [Chord.parse(symbol).pitch_classes for symbol in CHORDS]
-        members = np.array([np.isin(np.arange(12), list(chord)) for chord in chords], np.float64)
-        self._notes, self._chords = log_shares().T, members @ log_shares().T
-        self._quarters = [0.0, *(layout.durations / STEPS_PER_QUARTER).tolist()]
-        self._classes = np.arange(layout.end["pitch"] - layout.first["pitch"]) % 12
+        self._chords = np.array([np.isin(np.arange(12), list(chord)) for chord in chords], np.float64) @ log_shares()
 
     def lean(self, piece: HeardPiece, field: int, chosen: Sequence[int]) -> Bias | None:  # noqa: ARG002
-        """By how much each value makes the key likelier."""
-        key = self._key if self._key is not None else piece.keys.at(piece.bar_start + chosen[WHEN] - 1)
-        who = chosen[WHO]
-        if key < 0 or not chosen[WHEN] or piece.in_future or piece.is_drum(who):
+        """By how much each pitch, or each chord's name, makes the key likelier."""
+        when, who = chosen[WHEN], chosen[WHO]
+        key = self._key if self._key is not None else piece.keys.at(piece.bar_start + when - 1)
+        if key < 0 or not when or piece.in_future or piece.is_drum(who):
             return None
-        kind, says = ("pitch", self._notes) if who else ("chord", self._chords)
-        likelier = says[:, key] - log_sum(posterior(self._heard(piece)) + says)
-        bias = np.zeros(self.sizes[WHAT], np.float32)
-        bias[slice(*self.layout.span(kind))] = self.config.strength * (likelier[self._classes] if who else likelier)
-        return bias
-
-    def _heard(self, piece: HeardPiece) -> Float[np.ndarray, " 12"]:
-        """How long each pitch class has sounded lately, in quarters."""
-        first, drums = self.layout.first["pitch"], [who for who in piece.parts if piece.is_drum(who)]
-        heard = np.zeros(12)
-        for _, who, what, how_long in (row for bar in piece.bars[-HEARD:] for row in bar):
-            if who not in drums:
-                heard[(what - first) % 12] += self._quarters[how_long]
-        return heard
+        sounded = self._sounded(piece, (row for bar in piece.bars[-HEARD:] for row in bar))
+        found = likelier(log_shares() if who else self._chords, key, posterior(log_shares(), sounded, EVIDENCE))
+        return self._biased(*(("pitch", found[self._classes]) if who else ("chord", found))) * self.config.strength
 
     def score(self, score: Score) -> float:
         """The probability of the key by all notes, weighted by how long they last; of the first key told, if any."""
@@ -85,8 +69,8 @@ class Tonality(Lean[TonalityConfig]):
         key = self._key if self._key is not None else number_of(labels.text[0]) if len(labels) else None
         if key is None or not len(notes):
             return 1.0
-        weights = np.bincount(notes.pitch % 12, weights=notes.duration, minlength=12)
-        return float(np.exp(posterior(weights)[key]))
+        weights = np.bincount(notes.pitch % 12, weights=notes.duration, minlength=12) / score.ticks_per_beat
+        return float(np.exp(posterior(log_shares(), weights, EVIDENCE)[key]))
 
 
 def number_of(key: str) -> int:
@@ -96,19 +80,7 @@ def number_of(key: str) -> int:
 
 
 @cache
-def log_shares() -> Float[np.ndarray, "24 12"]:
+def log_shares() -> Float[np.ndarray, "12 24"]:
     """Logarithm of the share of each pitch class in music of each of KEYS."""
-    shares = np.array([np.roll((MAJOR, MINOR)[number // 12], number % 12) for number in range(len(KEYS))])
-    return np.asarray(np.log(shares / shares.sum(axis=1, keepdims=True)))
-
-
-def posterior(heard: Float[np.ndarray, " 12"]) -> Float[np.ndarray, " 24"]:
-    """Logarithm of the probability of each key after these weights of pitch classes, all alike before."""
-    logits = log_shares() @ (heard * min(1.0, EVIDENCE / max(heard.sum(), 1e-9)))
-    return np.asarray(logits - log_sum(logits))
-
-
-def log_sum(logits: Float[np.ndarray, "*b k"]) -> Float[np.ndarray, "*b"]:
-    """Logarithm of the sum of the exponentials along the last axis."""
-    top = logits.max(axis=-1, keepdims=True)
-    return np.asarray(np.log(np.exp(logits - top).sum(axis=-1)) + top[..., 0])
+    shares = np.array([np.roll((MAJOR, MINOR)[number // 12], number % 12) for number in range(len(KEYS))]).T
+    return np.asarray(np.log(shares / shares.sum(axis=0)))

@@ -36,6 +36,7 @@ ALL = (
     {"name": "reprise", "strength": 9, "lag": 1},
     {"name": "tonality", "key": "D minor"},
     {"name": "tonality", "strength": 4},
+    {"name": "harmony", "progression": "Dm Gm/D | A7 N.C."},
 )
 SETTINGS = st.lists(st.sampled_from(ALL), max_size=6)
 

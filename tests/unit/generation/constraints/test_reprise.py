@@ -193,7 +193,9 @@ def test_loudness_is_free(heard):
     assert constraints.apply(ONE, HOW_LOUD, row, legal)[1] is None
 
 
-@pytest.mark.parametrize("others", [[], [{"name": "scale", "key": "C major"}, {"name": "density", "notes": 1.5}]])
+@pytest.mark.parametrize(
+    "others", [[], [{"name": "scale", "key": "C major"}, {"name": "density", "notes": 1.5, "strength": 8}]]
+)
 def test_what_is_recalled_is_legal_and_more_alike_the_stronger(walk, others, monkeypatch):
     """The walk draws evenly, so that without it bars are not alike at all; it is kept from writing sections."""
     reprise, alike = CONSTRAINTS.build(CONSTRAINTS.parse(WISH), LAYOUT), []
