@@ -87,13 +87,16 @@ def causal_mask(start: int, count: int, like: Tensor) -> Bool[Tensor, "t s"] | N
 class SelfAttention(nn.Module):
     """Multi-head attention; queries and keys of unit size keep the scores bounded (Henry et al., 2020).
 
+    Bounded by the root of a head's width, that is 6 for one of 32: too little to look at one row of hundreds.
+    `sharpness` multiplies them.
+
     What it passes on of a row may hold an embedding of the row itself, in a share that is learned (Zhou et al., 2024,
     "Value residual learning"; in this form from Jordan et al., 2024, modded-nanogpt).
     """
 
-    def __init__(self, width: int, heads: int, *, value_embeddings: bool = False) -> None:
+    def __init__(self, width: int, heads: int, *, sharpness: float = 1.0, value_embeddings: bool = False) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.scale = heads, sharpness * (width // heads) ** -0.5
         self.value_share = nn.Parameter(torch.tensor(0.5)) if value_embeddings else None
         self.project_in = linear(width, 3 * width, std=width**-0.5)
         self.project_out = linear(width, width, std=0.0)
@@ -118,6 +121,8 @@ class SelfAttention(nn.Module):
         if cache is not None:
             keys, values = cache.append(layer, keys, values)
         causal = mask is None and x.shape[1] > 1
-        mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, is_causal=causal)
+        mixed = F.scaled_dot_product_attention(
+            queries, keys, values, attn_mask=mask, is_causal=causal, scale=self.scale
+        )
         out: Tensor = self.project_out(mixed.transpose(1, 2).flatten(2))
         return out

@@ -42,6 +42,8 @@ class TransformerConfig(Config):
     """Share of a block's output that is dropped in training."""
     rope_base: float = Field(10_000.0, gt=1)
     """Base of the rotary wavelengths: the longest is 2 pi times this many tokens."""
+    sharpness: float = Field(1.0, gt=0, le=100)
+    """Multiplies the scores of attention, which unit queries and keys keep below the root of a head's width."""
     musical_time: bool = False
     """Let half of the rotary pairs turn by time in the music, where the tokens tell bars, not by the row's number."""
     value_embeddings: bool = False

@@ -150,6 +150,7 @@ def _attention(graph: _Graph, x: str, layer: int, embedded: str) -> str:
     mixed, keys, new_values = graph.nodes(
         "GroupQueryAttention", 3, normed, "", "", *past, "newest", "longest", "cos", "sin", places, *[""] * 6, "counts",
         domain=_MICROSOFT, num_heads=heads, kv_num_heads=heads, do_rotary=1,
+        scale=graph.config.sharpness * head_width**-0.5,
     )  # fmt: skip
     graph.output(keys, f"keys-{layer}", cache)
     graph.output(new_values, f"values-{layer}", cache)

@@ -20,7 +20,9 @@ class Block(nn.Module):
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.attention = SelfAttention(config.width, config.heads, value_embeddings=config.value_embeddings)
+        self.attention = SelfAttention(
+            config.width, config.heads, sharpness=config.sharpness, value_embeddings=config.value_embeddings
+        )
         self.feed_forward = FeedForward(config.width, config.feed_forward * config.width)
         self.dropout = config.dropout
 

@@ -17,7 +17,7 @@ from aurl.data.tokenizers.base import Tokens
 from aurl.evaluation.likelihood import bits_per_note
 from aurl.evaluation.metrics import ANY, reference_of
 from aurl.generation.generator import GenerationConfig
-from aurl.models.folders import find_model, read_experiment
+from aurl.models.folders import find_model, model_config, read_experiment
 from aurl.models.music_model import MusicModel
 from aurl.models.pretrained import load_model
 from aurl.pipelines.experiment import ExperimentConfig
@@ -92,8 +92,9 @@ def started(config: ExperimentConfig) -> ExperimentConfig:
     """The experiment with tokenizer, network and settings for generating of the model that it starts from, if any."""
     if config.start_from is None:
         return config
-    learned = read_experiment(find_model(config.start_from))
-    network = {**learned["model"], "dropout": config.model.dropout}
+    folder = find_model(config.start_from)
+    learned = read_experiment(folder)
+    network = {**model_config(folder, learned).model_dump(mode="json"), "dropout": config.model.dropout}
     generation = learned.get("generation", {}) if config.generation == GenerationConfig() else {}
     return config.merged({"tokenizer": learned["tokenizer"], "model": network, "generation": generation})
 

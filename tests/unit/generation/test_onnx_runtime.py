@@ -57,7 +57,9 @@ CLOCK = RowClockConfig(when=0, what=1, bar=0, first_metre=1, metre_steps=(9, 15)
 TIMED = {"musical_time": True, "row_clock": CLOCK.model_dump()}
 
 
-@pytest.fixture(scope="module", params=[{}, TIMED | {"value_embeddings": True}], ids=["plain", "musical time"])
+@pytest.fixture(
+    scope="module", params=[{}, TIMED | {"value_embeddings": True, "sharpness": 2.0}], ids=["plain", "musical time"]
+)
 def model(request):
     return small_model(**request.param)
 
@@ -225,7 +227,7 @@ def test_small_numbers_cost_little_precision(model, runtime):
     for form in ("int8", "int4"):
         found = logits(fed(runtime_of(model, form), tokens), following)
         errors[form] = np.sqrt(np.mean((found - exact) ** 2)) / exact.std()
-    assert 0 < errors["int8"] < 0.02
+    assert 0 < errors["int8"] < 0.025
     assert errors["int8"] < errors["int4"] < 0.35
 
 

@@ -69,13 +69,14 @@ def test_a_run_starts_from_a_trained_model(config: ExperimentConfig) -> None:
     reached = train_model(learned, quiet=True)
     told = {"data": {"corpus": config.data.corpus, "valid_pieces": 1, "batch_tokens": 512}, "folder": config.folder}
     told |= {"training": {"steps": 1, "device": "cpu"}, "logging": {"console": False}, "model": {"dropout": 0.2}}
+    told["model"] |= {"sharpness": 2.0, "width": 16}  # not asked: a model is as it was trained
     start = ExperimentConfig.parse({**told, "start_from": learned.run_folder})
     went_on = train_model(start, quiet=True)
     assert went_on["bits_per_note_at_the_start"] == pytest.approx(reached["best_validation_bits_per_note"])
     assert went_on["best_validation_bits_per_note"] != went_on["bits_per_note_at_the_start"]
     saved = load_config(ExperimentConfig, start.run_folder / "config.yaml")
     assert (saved.tokenizer, saved.generation) == (learned.tokenizer, learned.generation)
-    assert (saved.model.width, saved.model.dropout) == (8, 0.2)
+    assert (saved.model.width, saved.model.sharpness, saved.model.dropout) == (8, 1.0, 0.2)
     again = train_model(saved.merged({"training": {"steps": 2}}), quiet=True)
     assert again["steps"] == 2
     assert again["best_validation_bits_per_note"] < went_on["best_validation_bits_per_note"]
