@@ -8,6 +8,7 @@ import pytest
 from aurl.data.tokenizers import NoteTokenizer
 from aurl.data.tokenizers.note_vocabulary import WHAT, WHEN
 from aurl.generation.constraints import CONSTRAINTS, Constraints
+from aurl.music.score import Notes, Score, Track
 
 TOKENIZER = NoteTokenizer()
 PREFIX = "start,bars:free,style:free,composer:free,density:free,polyphony:free,key:{key},metre:{metre},tempo:120"
@@ -91,3 +92,15 @@ def opening_fixture():
 @pytest.fixture(scope="session", name="rows_of")
 def rows_of_fixture():
     return rows_of
+
+
+@pytest.fixture(scope="session")
+def melody():
+    """A score of quarter notes, one after the other."""
+
+    def melody_of(pitches):
+        same = np.ones(len(pitches), np.int64)
+        notes = Notes(480 * np.arange(len(pitches)), 480 * same, np.array(pitches, np.int64), 64 * same, 0 * same)
+        return Score(notes=notes, tracks=(Track(0),))
+
+    return melody_of

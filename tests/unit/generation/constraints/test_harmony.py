@@ -6,7 +6,6 @@ import pytest
 from aurl.data.tokenizers import NoteTokenizer
 from aurl.data.tokenizers.note_vocabulary import WHAT
 from aurl.generation.constraints import CONSTRAINTS, Constraints
-from aurl.music.score import Notes, Score, Track
 
 LAYOUT = NoteTokenizer().layout
 NOTE = "duration:24 / velocity:66"
@@ -63,12 +62,9 @@ def test_drums_labels_and_bars_without_a_chord_are_free(opening, rows_of):
     assert (leaning(drum) == leaning(opening())).all()
 
 
-def test_score_is_the_probability_of_the_chords():
+def test_score_is_the_probability_of_the_chords(melody):
     def score_of(pitches, **config):
-        same = np.ones(len(pitches), np.int64)
-        notes = Notes(480 * np.arange(len(pitches)), 480 * same, np.array(pitches, np.int64), 64 * same, 0 * same)
-        wish = CONSTRAINTS.build(CONSTRAINTS.parse({"name": "harmony", **config}), LAYOUT)
-        return wish.score(Score(notes=notes, tracks=(Track(0),)))
+        return CONSTRAINTS.build(CONSTRAINTS.parse({"name": "harmony", **config}), LAYOUT).score(melody(pitches))
 
     bars = [60, 64, 67, 60, 57, 60, 64, 69]
     assert score_of(bars, progression="C Am") > 0.8

@@ -7,7 +7,6 @@ from aurl.data.tokenizers import NoteTokenizer
 from aurl.data.tokenizers.note_vocabulary import CHORDS, WHAT
 from aurl.generation.constraints import CONSTRAINTS, Constraints
 from aurl.generation.constraints.tonality import log_shares, number_of
-from aurl.music.score import Notes, Score, Track
 
 LAYOUT = NoteTokenizer().layout
 NOTE = "duration:24 / velocity:66"
@@ -79,12 +78,9 @@ def test_the_key_is_that_of_the_piece_and_drums_have_none(opening, rows_of):
     assert (leaning(drums) == leaning(opening(key="C major"))).all()
 
 
-def test_score_is_the_probability_of_the_key_of_the_notes():
+def test_score_is_the_probability_of_the_key_of_the_notes(melody):
     def score_of(pitches, **config):
-        same = np.ones(len(pitches), np.int64)
-        notes = Notes(480 * np.arange(len(pitches)), 480 * same, np.array(pitches, np.int64), 64 * same, 0 * same)
-        wish = CONSTRAINTS.build(CONSTRAINTS.parse({"name": "tonality", **config}), LAYOUT)
-        return wish.score(Score(notes=notes, tracks=(Track(0),)))
+        return CONSTRAINTS.build(CONSTRAINTS.parse({"name": "tonality", **config}), LAYOUT).score(melody(pitches))
 
     scale = [60, 64, 67, 65, 62, 71, 72, 67, 60]
     assert score_of(scale, key="C major") > 0.8 > 0.2 > score_of(scale, key="A minor")
