@@ -222,3 +222,18 @@ def test_value_embeddings_pass_on_what_a_row_is_from_the_cache_too(build, rows):
     for block in model.transformer.blocks:
         block.attention.value_share.zero_()
     assert not torch.allclose(whole, model.hidden(tokens), atol=1e-2)
+
+
+@torch.no_grad()
+def test_sharper_attention_looks_at_less(build, rows):
+    """Unit queries and keys leave a row its share of those that it sees, unless they are made to count for more."""
+    model = build(11)
+    tokens = rows(model, 12)
+    attention = model.transformer.blocks[0].attention
+    assert attention.scale == pytest.approx((model.config.width // model.config.heads) ** -0.5)
+    as_it_was = model.hidden(tokens)
+    twin = MusicModel(model.config.merged({"sharpness": 4.0}))
+    twin.load_state_dict(model.state_dict())
+    assert twin.transformer.blocks[0].attention.scale == pytest.approx(4 * attention.scale)
+    assert not torch.allclose(as_it_was, twin.eval().hidden(tokens), atol=1e-3)
+    assert torch.allclose(as_it_was[:, 0], twin.hidden(tokens)[:, 0], atol=1e-5)  # one row has nowhere else to look
