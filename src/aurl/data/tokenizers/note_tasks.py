@@ -169,8 +169,18 @@ def drawn_task(rows: Rows, layout: NoteLayout, config: TasksConfig, rng: np.rand
     chance = 1.0 if shares[2] < config.free / 2 else config.free
     rows = freed(rows, layout, [kind for kind, drawn in zip(layout.controls, chances, strict=True) if drawn < chance])
     writes = _drawn_writes(rows, rng) if shares[0] < config.tracks else None
-    hole = _drawn_hole(rows, layout, rng) if shares[1] < config.infill else None
-    return rows if writes is None and hole is None else arrange(rows, layout, writes=writes, hole=hole)
+    whole = _whole_bars(rows, layout)
+    hole = _drawn_hole(whole, layout, rng) if shares[1] < config.infill else None
+    if writes is None and hole is None:
+        return rows
+    return arrange(rows if hole is None else whole, layout, writes=writes, hole=hole)
+
+
+def _whole_bars(rows: Rows, layout: NoteLayout) -> Rows:
+    """A window without its last bar, which may be cut, unless the piece ends in it."""
+    starts = np.flatnonzero(rows[:, WHAT] == layout.first["bar"])
+    is_whole = not len(starts) or rows[-1, WHAT] == layout.first["end"]
+    return rows if is_whole else rows[: starts[-1]]
 
 
 def _drawn_writes(rows: Rows, rng: np.random.Generator) -> Whos | None:
@@ -184,10 +194,10 @@ def _drawn_writes(rows: Rows, rng: np.random.Generator) -> Whos | None:
 
 
 def _drawn_hole(rows: Rows, layout: NoteLayout, rng: np.random.Generator) -> Hole | None:
-    """A hole that leaves a bar or more, but no more than are told, between it and the last whole bar of the window."""
-    whole = int((rows[:, WHAT] == layout.first["bar"]).sum()) - 1  # the last may be cut
-    if whole < 2:
+    """A hole after which some of the whole bars are left, but no more than are told."""
+    bars = int((rows[:, WHAT] == layout.first["bar"]).sum())
+    if bars < 2:
         return None
-    after = whole - int(rng.integers(1, min(FUTURE_BARS, whole - 1) + 1))
-    bars = int(rng.integers(1, min(LONGEST_HOLE, after) + 1))
-    return Hole(after - bars, bars)
+    after = bars - int(rng.integers(1, min(FUTURE_BARS, bars - 1) + 1))
+    missing = int(rng.integers(1, min(LONGEST_HOLE, after) + 1))
+    return Hole(after - missing, missing)

@@ -280,6 +280,18 @@ def test_shares_of_none_and_all():
     assert not TasksConfig(free=0.1).is_plain
 
 
+@pytest.mark.parametrize("cut", range(1, 30, 3))
+def test_a_bar_that_the_window_cuts_is_not_told_as_the_future(cut):
+    tokens, layout = METRICAL.encode(CHANGING), METRICAL.layout
+    whole = [tuple(map(tuple, split_bars(bar, layout)[1][0])) for bar in split_bars(tokens[:-1], layout)[1]]
+    for seed in range(20):
+        drawn = drawn_task(tokens[:-cut], layout, TasksConfig(infill=1), np.random.default_rng(seed))
+        told = split_bars(drawn[in_future(drawn[:, WHAT], layout)][:-1], layout)[1]
+        assert told
+        for bar in told[1:]:  # the first may tell its metre
+            assert tuple(map(tuple, bar)) in whole
+
+
 def test_shares_are_how_often_a_task_is_drawn():
     tokens, config = METRICAL.encode(CHANGING), TasksConfig(infill=0.5, tracks=0.25)
     drawn = [names(METRICAL, METRICAL.arranged(tokens, config, np.random.default_rng(seed))) for seed in range(300)]
