@@ -7,8 +7,8 @@ MODEL was trained with `data.tasks` (configs/dev.yaml), CORPUS gives the pieces 
 are rewritten. Each figure is the share of pieces that keep what was asked; scale and chords are counted note by note by
 looking at the score, not at the masks. Of what the model is told but not held to, key and chords are heard by studies
 that do not steer: the key that holds longest, and the share of quarter notes at which root and third of the chord are
-those of the chart; the density asked for and that of the piece are compared by rank (Spearman). Rewritten pieces are
-compared with what was given before and after a passage through a MIDI file.
+those of the chart; density and voices asked for and those of the piece are compared by rank (Spearman). Pieces that are
+rewritten are compared with what was given before and after a passage through a MIDI file.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import numpy as np
 
 import aurl
 from aurl.data.store import Corpus
+from aurl.evaluation.metrics import METRICS
 from aurl.generation.progressions import read_progression
 from aurl.music.chords import NO_CHORD, Chord
 from aurl.music.midi import midi_bytes, read_midi
@@ -40,6 +41,8 @@ CHARTS = ("Am F C G", "Dm G7 | C", "C F G C", "Em C | G D")
 KEYS = ("C major", "D minor", "Eb major", "F# minor")
 DENSITIES = (2.0, 3.0, 4.0, 6.0, 8.0)
 """Notes a quarter."""
+VOICES = (1.0, 2.0, 3.0, 4.0, 5.0)
+"""Notes at once."""
 
 
 def in_scale(score: Score, key: str) -> float:
@@ -120,7 +123,7 @@ def from_nothing(model: Model, pieces: int, seed: int, more: Mapping[str, Any]) 
     """Pieces from nothing under each kind of request, which also asks for what `more` says."""
     kept: dict[str, list[float]] = {}
     keys, chords = (STUDIES.build(STUDIES.parse(name)) for name in ("keys", "chords"))
-    densities: list[tuple[float, float]] = []
+    told_and_found: dict[str, list[tuple[float, float]]] = {"density": [], "voices": []}
 
     def note(name: str, value: float) -> None:
         kept.setdefault(name, []).append(value)
@@ -147,12 +150,18 @@ def from_nothing(model: Model, pieces: int, seed: int, more: Mapping[str, Any]) 
         note("chart told: majmin is heard", majmin(chords, told.score, chart, bars))
         held = model.generate(**common, chords=chart, constraints=[{"name": "chords", "progression": chart}])
         note("chart held: notes in the chord", in_chords(held.score, chart, bars))
-        asked_density = DENSITIES[number % len(DENSITIES)]
-        told = model.generate(**common, density=asked_density)
-        beats = told.score.end_ticks / told.score.ticks_per_beat
-        densities.append((asked_density, len(told.score.notes) / beats if beats else 0.0))
-    means = {name: float(np.mean(values)) for name, values in kept.items()}
-    return means | {"density told: Spearman": spearman(*map(list, zip(*densities, strict=True)))}
+        for name, values, measured in (("density", DENSITIES, density), ("voices", VOICES, METRICS["polyphony"])):
+            wanted = values[number % len(values)]
+            found = measured(model.generate(**common, **{name: wanted}).score)
+            told_and_found[name].append((wanted, found))
+    ranks = {f"{name} told: Spearman": spearman(*np.transpose(pairs)) for name, pairs in told_and_found.items()}
+    return {name: float(np.mean(values)) for name, values in kept.items()} | ranks
+
+
+def density(score: Score) -> float:
+    """Notes a quarter."""
+    beats = score.end_ticks / score.ticks_per_beat
+    return len(score.notes) / beats if beats else 0.0
 
 
 def program_name(name: str) -> str:

@@ -22,7 +22,14 @@ from aurl.data.tokenizers.grammar import Grammar, NoteLimits
 from aurl.data.tokenizers.note import NoteTokenizer
 from aurl.generation.beam import BeamEngine
 from aurl.generation.conditions import Conditions, control_rows, formed, opened, refuse, told
-from aurl.generation.constraints import CONSTRAINTS, Constraints, DensityConfig, HarmonyConfig, TonalityConfig
+from aurl.generation.constraints import (
+    CONSTRAINTS,
+    Constraints,
+    DensityConfig,
+    HarmonyConfig,
+    TonalityConfig,
+    VoicesConfig,
+)
 from aurl.generation.constraints.base import note_layout
 from aurl.generation.engine import Engine, Runtime
 from aurl.generation.length import Length
@@ -327,12 +334,14 @@ def _constraints(config: GenerationConfig, tokenizer: Tokenizer) -> Constraints 
 
 
 def _leans(told: Conditions) -> list[Config]:
-    """What makes sure that key, density and chords are heeded: a model only knows them as one row among many."""
+    """What makes sure that the conditions are heeded: a model only knows each as one row among many."""
     leans: list[Config] = []
     if told.key:
         leans.append(TonalityConfig(key=told.key))
     if told.density:
         leans.append(DensityConfig(notes=told.density))
+    if told.voices:
+        leans.append(VoicesConfig(at_once=told.voices))
     if told.chords:
         leans.append(HarmonyConfig(progression=told.chords, key=told.key))
     return leans

@@ -187,8 +187,8 @@ def test_a_density_that_is_told_is_leaned_to_unless_another_is_asked_for(model: 
     assert notes_a_quarter(density=4.0, constraints=[{"name": "density", "notes": 0.3}]) < 1.5 * few
 
 
-def test_a_key_and_chords_that_are_told_are_leaned_to(model: Model) -> None:
-    def kept(wish: dict[str, Any], **told: str) -> float:
+def test_what_is_told_is_leaned_to(model: Model) -> None:
+    def kept(wish: dict[str, Any], **told: Any) -> float:
         constraint = CONSTRAINTS.build(CONSTRAINTS.parse(wish), NoteTokenizer().layout)
         asked = {"bars": 12, "instruments": ["piano"], "density": 2.0, **told}
         return float(np.mean([constraint.score(model.generate(seed=seed, **asked).score) for seed in range(4)]))
@@ -197,6 +197,7 @@ def test_a_key_and_chords_that_are_told_are_leaned_to(model: Model) -> None:
         ({"key": "Bb minor"}, {"name": "tonality", "key": "Bb minor"}),
         ({"chords": "Cm Ab7"}, {"name": "harmony", "progression": "Cm Ab7"}),
         ({"chords": "i VI", "key": "C minor"}, {"name": "harmony", "progression": "Cm Ab"}),
+        ({"voices": 3}, {"name": "voices", "at_once": 3}),
     ):
         assert kept(wish, **told) > kept(wish) + 0.08
 

@@ -23,6 +23,8 @@ from aurl.generation.constraints.voices import (
     ParallelsConfig,
     Polyphony,
     PolyphonyConfig,
+    Voices,
+    VoicesConfig,
 )
 
 __all__ = [
@@ -59,5 +61,7 @@ __all__ = [
     "ScaleConfig",
     "Tonality",
     "TonalityConfig",
+    "Voices",
+    "VoicesConfig",
     "note_layout",
 ]

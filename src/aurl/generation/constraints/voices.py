@@ -11,8 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
-from aurl.data.tokenizers.note_vocabulary import DRUM_KIT, SLOTS, STEPS_PER_QUARTER, WHAT, WHEN, WHO, NoteLayout
-from aurl.generation.constraints.base import CONSTRAINTS, Law, Mask, Rule, RuleConfig, checked
+from aurl.data.tokenizers.note_vocabulary import (
+    DRUM_KIT,
+    HOW_LONG,
+    SLOTS,
+    STEPS_PER_QUARTER,
+    WHAT,
+    WHEN,
+    WHO,
+    NoteLayout,
+)
+from aurl.generation.constraints.base import CONSTRAINTS, Bias, Law, Lean, Mask, Rule, RuleConfig, checked
 from aurl.generation.constraints.pitches import PITCHES, pitch_mask
 from aurl.generation.constraints.tracks import TrackChoice, Tracks, listed, programs_of
 from aurl.generation.hearing import HeardPiece, Part
@@ -23,6 +32,10 @@ REST = STEPS_PER_QUARTER
 """Steps of silence after which a voice begins anew."""
 PARALLELS = (0, 7)
 """Semitones, octaves apart, of what may not move in parallel: unisons, octaves, fifths."""
+WINDOW = 4
+"""Bars before this one whose notes are counted towards the voices."""
+LENGTHS = np.float32(0.25)
+"""How much of the pull an octave of note lengths feels; most is felt by whether one note more begins."""
 
 
 def _read_programs(value: object) -> tuple[object, ...]:
@@ -153,6 +166,54 @@ class Polyphony(Rule[PolyphonyConfig]):
             ended = np.searchsorted(np.sort(own.end), own.onset, side="right")
             within.append(np.searchsorted(own.onset, own.onset, side="right") - ended <= self.config.most)
         return float(np.concatenate(within).mean()) if within else 1.0
+
+
+class VoicesConfig(Config):
+    """As many notes at once as asked for, on average."""
+
+    name: Literal["voices"] = "voices"
+    at_once: float = Field(gt=0, le=100)
+    """Notes that sound at once, of all tracks but drums, with the silence between them."""
+    strength: float = Field(2.0, gt=0, le=100)
+    """Taken from (or added to) the logit of one more note at a time, for each bar's worth of sound too much."""
+
+
+@CONSTRAINTS.register(VoicesConfig)
+class Voices(Lean[VoicesConfig]):
+    """Chords are thinner, and notes shorter, where more sounds than asked for in this bar and the four before."""
+
+    fields = (WHEN, HOW_LONG)
+
+    def __init__(self, config: VoicesConfig, layout: NoteLayout) -> None:
+        super().__init__(config, layout)
+        self._steps: list[int] = [0, *layout.durations.tolist()]
+        self._octaves = np.append(0, np.log2(layout.durations / STEPS_PER_QUARTER)).astype(np.float32)
+
+    def lean(self, piece: HeardPiece, field: int, chosen: Sequence[int]) -> Bias | None:
+        """For or against what begins with the last note; every length in proportion to its logarithm."""
+        who = piece.who if field == WHEN else chosen[WHO]
+        if piece.bar < 0 or piece.fill >= 0 or piece.in_future or not who or piece.is_drum(who):
+            return None
+        pull = np.float32(-self.config.strength * min(max(self._ahead(piece), -1.0), 1.0))
+        if field == HOW_LONG:
+            return np.asarray(self._octaves * (LENGTHS * pull))
+        bias = np.zeros(self.sizes[WHEN], np.float32)
+        bias[piece.time + 1] = pull
+        return bias
+
+    def _ahead(self, piece: HeardPiece) -> float:
+        """Bars' worth of sound that there is too much; notes count in full when they begin."""
+        first = max(0, piece.bar - WINDOW)
+        rows = (row for bar in piece.bars[first:] for row in bar if not piece.is_drum(row[WHO]))
+        sounded = sum(self._steps[row[HOW_LONG]] for row in rows)
+        passed = piece.bar_start + piece.time - piece.starts[first]
+        passed = max(passed, piece.bar_length // 4)  # the first chord cannot know how long it lasts
+        return (sounded / self.config.at_once - passed) / piece.bar_length
+
+    def score(self, score: Score) -> float:
+        """1 for as much as asked for, 0 for nothing and for twice as much or more."""
+        sounded = score.notes.duration[score.is_pitched].astype(np.int64).sum() / max(1, score.end_ticks)
+        return float(max(0.0, 1 - abs(sounded / self.config.at_once - 1)))
 
 
 class ParallelsConfig(RuleConfig):

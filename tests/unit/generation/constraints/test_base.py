@@ -25,6 +25,7 @@ ALL = (
     {"name": "range", "low": "E1", "high": "G3", "tracks": ["Bass"], "strength": 2},
     {"name": "polyphony", "most": 1, "tracks": [1, "Bass"]},
     {"name": "polyphony", "most": 2},
+    {"name": "voices", "at_once": 3},
     {"name": "instruments", "programs": ["Violin", "Electric Bass (finger)", "Drums"], "bars": 4},
     {"name": "density", "notes": 2},
     {"name": "rhythm", "pattern": "x..x..x. | x.x."},

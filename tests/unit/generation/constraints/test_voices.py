@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aurl.data.tokenizers import NoteTokenizer
-from aurl.data.tokenizers.note_vocabulary import WHAT, WHEN, WHO
+from aurl.data.tokenizers.note_vocabulary import HOW_LONG, WHAT, WHEN, WHO
 from aurl.generation.constraints import CONSTRAINTS, Constraints
 from aurl.music.score import Notes, Score, Track
 
@@ -149,3 +149,50 @@ def test_a_track_that_has_nothing_left_at_a_time_is_not_chosen_there(opening, ro
     whos[0, 0] = True
     assert not constraints.apply(one, WHO, np.array([[1]]), whos)[0][0, 2]
     assert constraints.apply(one, WHO, np.array([[2]]), whos)[0][0, 2]
+
+
+@pytest.mark.parametrize("wanted", [0.75, 1.5, 4])
+def test_as_many_voices_sound_as_are_asked_for(walk, wanted):
+    score = walk([{"name": "voices", "at_once": wanted, "strength": 16}], 1, bars=20, length=500).score
+    notes = score.notes.take(score.is_pitched)
+    assert notes.duration.sum() / score.end_ticks == pytest.approx(wanted, rel=0.3)
+
+
+def test_voices_pull_against_thick_chords_and_long_notes_or_for_them(opening, rows_of):
+    constraints = Constraints([CONSTRAINTS.parse({"name": "voices", "at_once": 1})], LAYOUT, 1)
+    one, sizes = np.zeros(1, np.int64), LAYOUT.vocabulary.sizes
+
+    def bias(field, *chosen):
+        anything = np.ones((1, sizes[field]), np.bool_)
+        found = constraints.apply(one, field, np.array([chosen], np.int64), anything)[1]
+        return None if found is None else found[0]
+
+    def hear(rows):
+        constraints.hear(np.zeros(len(rows), np.int64), rows)
+
+    quarter, half = (1 + int(np.flatnonzero(LAYOUT.durations == steps)[0]) for steps in (24, 48))
+    hear(opening())
+    assert bias(WHEN) is None  # there is no note that another could join
+    longer = bias(HOW_LONG, 1, 1, 60)
+    assert longer[half] > longer[quarter]
+    hear(rows_of(",".join(f"position:0 / track:0 / pitch:{pitch} / duration:96 / velocity:66" for pitch in (60, 64))))
+    thinner, shorter = bias(WHEN), bias(HOW_LONG, 1, 1, 67)
+    assert np.flatnonzero(thinner).tolist() == [1]
+    assert thinner[1] < 0
+    assert shorter[half] < shorter[quarter]
+    assert bias(HOW_LONG, 1, 3, 67) is None  # a drum
+    hear(rows_of("bar,bar,bar,position:24 / track:0 / pitch:60 / duration:6 / velocity:66"))
+    thicker, longer = bias(WHEN), bias(HOW_LONG, 25, 1, 67)
+    assert np.flatnonzero(thicker).tolist() == [25]
+    assert thicker[25] > 0
+    assert longer[half] > longer[quarter]
+    hear(rows_of("fill:1"))
+    assert bias(HOW_LONG, 1, 1, 67) is None
+
+
+def test_voices_are_heard():
+    voices = wish(name="voices", at_once=2)
+    assert voices.score(score_of((0, 2, 60, 0), (0, 2, 64, 1), (0, 4, 36, 2))) == 0.5  # a drum sounds on alone
+    assert voices.score(score_of((0, 2, 60, 0), (0, 2, 64, 1))) == 1
+    assert voices.score(score_of(*((0, 2, pitch, 0) for pitch in (60, 64, 67, 72)))) == 0
+    assert voices.score(score_of()) == 0
