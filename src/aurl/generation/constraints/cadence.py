@@ -1,7 +1,8 @@
 """A piece ends with a cadence: the dominant in the second half of the last bar but one, the tonic in the last.
 
 In the last bar notes begin on its first beat only, last as long as the bar, and belong to the tonic's triad; the bass
-plays the tonic, and before it the dominant. It works where the number of bars is known, and the key.
+plays the tonic, and before it the dominant. Chords that are named agree, and a piece that names chords names the last.
+It works where the number of bars is known, and the key.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from aurl.data.tokenizers.note_vocabulary import HOW_LONG, SLOTS, WHAT, WHEN, WHO, NoteLayout
+from aurl.data.tokenizers.note_vocabulary import CHORDS, HOW_LONG, SLOTS, WHAT, WHEN, WHO, NoteLayout
 from aurl.generation.constraints.base import CONSTRAINTS, Mask, Rule, RuleConfig
 from aurl.generation.constraints.pitches import Key, of_classes, pitch_mask
 from aurl.generation.hearing import HeardPiece
@@ -43,6 +44,7 @@ class Cadence(Rule[CadenceConfig]):
         super().__init__(config, layout)
         self._last = (config.bars or 0) - 1
         self._key = parse_key(config.key) if config.key else None
+        self._chords = [Chord.parse(symbol).pitch_classes for symbol in CHORDS]
 
     def mask(self, piece: HeardPiece, field: int, chosen: Sequence[int]) -> Mask | None:
         """What leads to the ending; anything in the bars before it, and where no key is known."""
@@ -69,10 +71,11 @@ class Cadence(Rule[CadenceConfig]):
         """Tones of the dominant, then of the tonic; the bass begins with their root, the others stay above it."""
         time, who = chosen[WHEN] - 1, chosen[WHO]
         key = self._key_of(piece, piece.bar_start + time)
-        if key is None or who == 0 or time < 0 or (not is_last and 2 * time < piece.bar_length):
+        if key is None or time < 0 or (not is_last and 2 * time < piece.bar_length):
             return None
-        tonic, is_minor = key
-        chord = Chord(tonic, "min" if is_minor else "maj") if is_last else Chord((tonic + DOMINANT) % 12, "7")
+        chord = _tonic(*key) if is_last else Chord((key[0] + DOMINANT) % 12, "7")
+        if who == 0:
+            return self._names(chord, is_last=is_last)
         here = {other: part.at(piece.bar_start + time) for other, part in piece.pitched.items()}
         bass = here.get(piece.bass)
         if who == piece.bass and not bass:
@@ -83,6 +86,15 @@ class Cadence(Rule[CadenceConfig]):
         above = of_classes(chord.pitch_classes)
         above[: min((pitch for pitch, _ in bass or ()), default=0)] = False
         return pitch_mask(self.layout, above)
+
+    def _names(self, chord: Chord, *, is_last: bool) -> Mask:
+        """Of the chords' names the tonic's, or those of which all tones belong to the dominant."""
+        tones = set(chord.pitch_classes)
+        mask = np.ones(self.layout.size, np.bool_)
+        mask[slice(*self.layout.span("chord"))] = [
+            bool(named) and (set(named) == tones if is_last else set(named) <= tones) for named in self._chords
+        ]
+        return mask
 
     def _is_prepared(self, piece: HeardPiece) -> bool:
         """Whether a note has begun in the second half of the bar, or none can be asked for."""
@@ -116,8 +128,19 @@ class Cadence(Rule[CadenceConfig]):
         return mask
 
     def _closing_tracks(self, piece: HeardPiece, chosen: Sequence[int]) -> Mask | None:
-        """On the first beat nothing that comes after the bass, before the bass has played."""
+        """On the first beat the chord's name, if chords are named, then nothing that comes after the bass before it."""
+        if chosen[WHEN] == 1 and self._is_misnamed(piece):
+            return np.asarray(np.arange(SLOTS + 1) == 0)
         return np.arange(SLOTS + 1) <= piece.bass if chosen[WHEN] == 1 and not self._has_closed(piece) else None
+
+    def _is_misnamed(self, piece: HeardPiece) -> bool:
+        """Whether another chord than the tonic is in force, and its name can still be said."""
+        key, named = self._key_of(piece, piece.bar_start), piece.chords.at(piece.bar_start)
+        if key is None or named < 0 or piece.who or piece.fill >= 0:
+            return False
+        tonic = _tonic(*key)
+        says = self.layout.first["chord"] + CHORDS.index(tonic.symbol)
+        return set(self._chords[named]) != set(tonic.pitch_classes) and piece.floor <= says
 
     def _lengths(self, piece: HeardPiece, chosen: Sequence[int]) -> Mask | None:
         """No note lasts into the last bar, as far as can be told before it; those of the last bar end with it."""
@@ -144,7 +167,7 @@ class Cadence(Rule[CadenceConfig]):
         if not len(final):
             return 0.0
         tonic, is_minor = self._key or self._told_key(score)
-        triad = Chord(tonic, "min" if is_minor else "maj").pitch_classes
+        triad = _tonic(tonic, is_minor).pitch_classes
         dominant = Chord((tonic + DOMINANT) % 12, "7").pitch_classes
         half = (start + int(score.metre_map.bar_to_ticks(last - 1))) / 2 if last else 0
         prepared = before.take(before.onset >= half)
@@ -163,3 +186,7 @@ class Cadence(Rule[CadenceConfig]):
             return parse_key(labels.text[-1])
         notes = score.notes.take(score.is_pitched)
         return estimate_key(np.bincount(notes.pitch % 12, weights=notes.duration, minlength=12))[:2]
+
+
+def _tonic(tonic: int, is_minor: bool) -> Chord:
+    return Chord(tonic, "min" if is_minor else "maj")

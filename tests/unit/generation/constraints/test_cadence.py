@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aurl.data.tokenizers import NoteTokenizer
-from aurl.generation.constraints import CONSTRAINTS
+from aurl.data.tokenizers.note_vocabulary import CHORDS, WHAT, WHO
+from aurl.generation.constraints import CONSTRAINTS, Constraints
 from aurl.music.score import Notes, Score, Texts, Track
 
 LAYOUT = NoteTokenizer().layout
@@ -46,6 +47,32 @@ def test_a_piece_ends_with_dominant_and_tonic(walk, opening, seed, key):
     assert len(set(final[:, 1].tolist())) == 1  # they end together
     assert (notes[notes[:, 0] < start, 1] <= start).mean() > 0.8  # a change of metre can deceive
     assert piece.constraints.score(piece.score) > 0.9
+    chords = heard.pieces[0].chords
+    assert not chords.steps or CHORDS[chords.at(start)] == {"D minor": "Dm", "Bb major": "Bb", "G major": "G"}[told]
+
+
+def test_the_chords_of_the_ending_are_named_as_they_sound(opening, rows_of):
+    cadence = Constraints([CONSTRAINTS.parse({"name": "cadence", "key": "D minor", "bars": 2})], LAYOUT, 1)
+
+    def allowed(field, *chosen):
+        anything = np.ones((1, LAYOUT.vocabulary.sizes[field]), np.bool_)
+        return cadence.apply(np.zeros(1, np.int64), field, np.array([chosen], np.int64), anything)[0][0]
+
+    def hear(rows):
+        cadence.hear(np.zeros(len(rows), np.int64), rows)
+
+    def names(when):
+        return {CHORDS[number] for number in np.flatnonzero(allowed(WHAT, when, 0)[slice(*LAYOUT.span("chord"))])}
+
+    hear(opening())
+    assert len(names(48)) == len(CHORDS)
+    assert {"A", "A7"} <= names(49) < {symbol for symbol in CHORDS if symbol != "N.C."} - {"Am", "Dm"}
+    quarter = "duration:24 / velocity:66"
+    hear(rows_of(f"position:48 / chord:A7,position:48 / track:0 / pitch:61 / {quarter},bar"))
+    assert names(1) == {"Dm"}
+    assert np.flatnonzero(allowed(WHO, 1)).tolist() == [0]
+    hear(rows_of("position:0 / chord:Dm"))
+    assert np.flatnonzero(allowed(WHO, 1)).tolist() != [0]
 
 
 def test_without_a_key_or_a_number_of_bars_nothing_is_prepared(walk):
