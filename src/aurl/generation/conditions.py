@@ -43,8 +43,14 @@ from aurl.utils.config import Config
 from aurl.utils.errors import ConfigError, UnknownNameError
 
 USUAL_SECTION = 8
+ENSEMBLES = 0x656E73
+"""Seeds the choice of instruments, beside the seed of the piece."""
 AUTO = "auto"
 _SECTION = re.compile(r"([A-Z])[:=]?(\d*)")
+
+
+Ensembles = Sequence[tuple[float, Sequence[str]]]
+"""How often the music of a style has these instruments, as `Conditions.instruments` are written."""
 
 
 class Conditions(Config):
@@ -65,7 +71,10 @@ class Conditions(Config):
     voices: float | None = Field(None, gt=0, le=100)
     """Notes that sound at once, on average."""
     instruments: tuple[str, ...] = Field((), max_length=SLOTS)
-    """The tracks: General MIDI names or parts of them, program numbers, "drums"."""
+    """The tracks: General MIDI names or parts of them, program numbers, "drums".
+
+    Without them a piece in a style that the model tells the instruments of has some of those.
+    """
     chords: str | None = None
     """A progression ("Am F C G", Roman numerals with `key`) or a file with one; repeated to the end.
 
@@ -133,6 +142,15 @@ def formed(conditions: Conditions, seed: int, bars: int | None, most_bars: int) 
         return conditions
     form = draw_form(bars or most_bars, seed, ends=bars is not None)
     return conditions.model_copy(update={"sections": form})
+
+
+def orchestrated(conditions: Conditions, seed: int, ensembles: Ensembles) -> Conditions:
+    """With one of the ensembles, as often as they come, where no instruments are told."""
+    if conditions.instruments or not ensembles:
+        return conditions
+    shares = np.array([share for share, _ in ensembles], np.float64)
+    drawn = np.random.default_rng([ENSEMBLES, seed]).choice(len(ensembles), p=shares / shares.sum())
+    return conditions.model_copy(update={"instruments": tuple(ensembles[int(drawn)][1])})
 
 
 def refuse(conditions: Conditions, names: Sequence[str]) -> None:

@@ -21,12 +21,13 @@ from aurl.data.tokenizers.base import Tokenizer
 from aurl.data.tokenizers.grammar import Grammar, NoteLimits
 from aurl.data.tokenizers.note import NoteTokenizer
 from aurl.generation.beam import BeamEngine
-from aurl.generation.conditions import Conditions, control_rows, formed, opened, refuse, told
+from aurl.generation.conditions import Conditions, Ensembles, control_rows, formed, opened, orchestrated, refuse, told
 from aurl.generation.constraints import (
     CONSTRAINTS,
     Constraints,
     DensityConfig,
     HarmonyConfig,
+    InstrumentsConfig,
     TonalityConfig,
     VoicesConfig,
 )
@@ -145,16 +146,18 @@ def generate(
     *,
     prompt: Score | None = None,
     rewrite: Rewrite | None = None,
+    ensembles: Ensembles = (),
     unlikeness: Callable[[Score], float] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> list[GeneratedPiece]:
     """Make `config.variations` pieces: from nothing, going on from a prompt, or `rewrite`-ing part of it.
 
-    `unlikeness` says how far a piece is from the music that the model learned from, for `best_of`. Raises
-    GenerationError if the prompt is already as long as the pieces should be, ConfigError for what cannot be.
+    `ensembles` are the instruments of the style, for pieces from nothing that are told none; `unlikeness` says how far
+    a piece is from the music that the model learned from, for `best_of`. Raises GenerationError if the prompt is
+    already as long as pieces should be, ConfigError for what cannot be.
     """
     many = config.model_copy(update={"variations": max(config.beams, config.variations * config.best_of)})
-    request = _Request(runtime, tokenizer, many, prompt, rewrite)
+    request = _Request(runtime, tokenizer, many, prompt, rewrite, ensembles)
     pieces = request.run(on_progress)
     if config.best_of > 1:
         badness = [request.badness(piece) + (unlikeness(piece.score) if unlikeness else 0.0) for piece in pieces]
@@ -181,6 +184,7 @@ class _Request:
         config: GenerationConfig,
         prompt: Score | None,
         rewrite: Rewrite | None,
+        ensembles: Ensembles,
     ) -> None:
         self.began = time.perf_counter()
         self.tokenizer = tokenizer
@@ -193,7 +197,7 @@ class _Request:
             self.plans = [self.rewriting.plan] * config.variations
         else:
             self.length = Length.of(config.seconds, config.bars)
-            self.head, self.plans = _opened(tokenizer, config, prompt, self.length)
+            self.head, self.plans = _opened(tokenizer, config, prompt, self.length, ensembles)
         self.budget = config.max_tokens or self.length.max_tokens(tokenizer)
         given = float(self.length.times(tokenizer, self.head)[-1])
         if prompt is not None and rewrite is None:
@@ -294,15 +298,22 @@ class _Request:
 
 
 def _opened(
-    tokenizer: Tokenizer, config: GenerationConfig, prompt: Score | None, length: Length
+    tokenizer: Tokenizer, config: GenerationConfig, prompt: Score | None, length: Length, ensembles: Ensembles
 ) -> tuple[NDArray[np.int64], list[Plan]]:
     """What the pieces begin with and, where tokens can tell, what else is given of each."""
     if isinstance(tokenizer, NoteTokenizer):
         most_bars = config.bars or math.ceil(min(length.limit, LONGEST_CHART) / SHORTEST_BAR)
         seeds = range(config.seed, config.seed + config.variations)
-        told = [formed(config.conditions, seed, config.bars, most_bars) for seed in seeds]
-        begun = {one.sections: opened(one, tokenizer, prompt, config.bars, most_bars) for one in told}
-        return begun[told[0].sections][0], [begun[one.sections][1] for one in told]
+        if prompt is not None or any(isinstance(one, InstrumentsConfig) for one in config.constraints):
+            ensembles = ()
+        told = [
+            orchestrated(formed(config.conditions, seed, config.bars, most_bars), seed, ensembles) for seed in seeds
+        ]
+        begun = {
+            (one.sections, one.instruments): opened(one, tokenizer, prompt, config.bars, most_bars) for one in told
+        }
+        each = [begun[one.sections, one.instruments] for one in told]
+        return each[0][0], [plan for _, plan in each]
     if not config.conditions.is_empty:
         found = type(tokenizer).__name__
         raise ConfigError("these tokens cannot be told what a piece is to be like", found=found, hint=USE_NOTE)

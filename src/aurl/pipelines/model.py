@@ -165,13 +165,15 @@ class Model:
             hint = f"leave out {' and '.join(sorted(refused))}"
             raise ConfigError("a rewritten piece keeps its length and what is locked", hint=hint)
         self._check_trained(config, asked)
-        reference = self.reference(config.conditions.style)
+        style = config.conditions.style
+        reference = self.reference(style)
         pieces = generate(
             self.runtime,
             self.tokenizer,
             config,
             prompt=given,
             rewrite=asked,
+            ensembles=self.experiment.get("ensembles", {}).get((style or "").lower(), ()),
             unlikeness=lambda score: unlikeness(score, reference),
             on_progress=on_progress,
         )

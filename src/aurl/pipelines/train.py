@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from aurl.generation.generator import GenerationConfig
 from aurl.models.folders import find_model, model_config, read_experiment
 from aurl.models.music_model import MusicModel
 from aurl.models.pretrained import load_model
+from aurl.music.score import Track
+from aurl.music.theory import PROGRAM_NAMES
 from aurl.pipelines.experiment import ExperimentConfig
 from aurl.training.callbacks import Callback
 from aurl.training.steps import TransformerStep
@@ -30,6 +33,8 @@ from aurl.utils.seed import seed_everything
 
 REFERENCE_PIECES = 100
 """Pieces whose metrics tell what music a model learned from."""
+ENSEMBLES = 16
+"""Most kinds of instruments together that are kept of a genre."""
 logger = logging.getLogger(__name__)
 
 
@@ -71,21 +76,32 @@ class SavedConfig(Callback):
         save_config(self.config, self.path)
 
 
-def learned_from(corpus: Corpus, config: ExperimentConfig) -> dict[str, dict[str, list[float]]]:
-    """Where the metrics of the music that is learned lie, as tokens tell it, from a part of it; kept with the model.
+def learned_from(corpus: Corpus, config: ExperimentConfig) -> dict[str, Any]:
+    """What the music that is learned is like, as tokens tell it, from a part of it; kept with the model.
 
-    By genre, where the mix tells them apart; `ANY` is all of it.
+    `references`: where its metrics lie, by genre, where the mix tells them apart; `ANY` is all of it. `ensembles`: how
+    often pieces of each genre, in lower case, have these instruments, of the most frequent.
     """
     tokenizer = TOKENIZERS.build(config.tokenizer)
     indices = corpus.indices(config.data.train_split)
     genres = [short_name(corpus.metadata(int(index)).get("genre", ""), config.data.mix) for index in indices]
-    found = {}
+    references: dict[str, Any] = {}
+    ensembles: dict[str, Any] = {}
     for genre in (ANY, *config.data.mix):
         its = [int(index) for index, name in zip(indices, genres, strict=True) if genre in (ANY, name)]
         looked_at = its[:: max(1, len(its) // REFERENCE_PIECES)][:REFERENCE_PIECES]
-        reference = reference_of(tokenizer.canonical(corpus.score(index))[0] for index in looked_at)
-        found[genre] = {name: list(quantiles) for name, quantiles in reference.items()}
-    return found
+        scores = [tokenizer.canonical(corpus.score(index))[0] for index in looked_at]
+        references[genre] = {name: list(quantiles) for name, quantiles in reference_of(scores).items()}
+        if genre != ANY:
+            counts = Counter(tuple(map(instrument, score.tracks)) for score in scores if score.tracks)
+            frequent = counts.most_common(ENSEMBLES)
+            ensembles[genre.lower()] = [[count / len(scores), list(names)] for names, count in frequent]
+    return {"references": references, "ensembles": ensembles}
+
+
+def instrument(track: Track) -> str:
+    """What a track is played on, as requests name it."""
+    return "Drums" if track.is_drum else PROGRAM_NAMES[track.program]
 
 
 def started(config: ExperimentConfig) -> ExperimentConfig:
@@ -151,7 +167,7 @@ def train_model(config: ExperimentConfig, *, quiet: bool = False) -> dict[str, A
         experiment={
             **config.model_dump(mode="json"),
             "corpus_fingerprint": corpus.fingerprint,
-            "references": learned_from(corpus, config),
+            **learned_from(corpus, config),
         },
         validate=validate,
         callbacks=[SavedConfig(config, folder / "config.yaml")],

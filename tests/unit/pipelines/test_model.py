@@ -1,5 +1,6 @@
 """What `aurl.load` gives: every task by its name, pieces that save, play and show themselves."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,12 @@ import numpy as np
 import pytest
 
 import aurl
-from aurl.data.tokenizers import NoteTokenizer, NoteTokenizerConfig
+from aurl.data.tokenizers import TOKENIZERS, NoteTokenizer, NoteTokenizerConfig
+from aurl.data.tokenizers.note_vocabulary import WHAT
 from aurl.generation.constraints import CONSTRAINTS
 from aurl.music.midi import midi_bytes, read_midi
 from aurl.music.score import Notes, Score, Track
+from aurl.music.theory import PROGRAM_NAMES
 from aurl.pipelines import model as models
 from aurl.pipelines.model import Model, Piece
 from aurl.utils.errors import AurlError, CheckpointError
@@ -200,6 +203,31 @@ def test_what_is_told_is_leaned_to(model: Model) -> None:
         ({"voices": 3}, {"name": "voices", "at_once": 3}),
     ):
         assert kept(wish, **told) > kept(wish) + 0.08
+
+
+def test_a_style_brings_its_instruments_unless_others_are_told(song: Score) -> None:
+    runtime, settings = Even(), {"name": "note", "styles": ["duo", "other"]}
+    tokenizer = TOKENIZERS.build(TOKENIZERS.parse(settings))
+    runtime.sizes = tokenizer.vocabulary.sizes
+    duos = [[0.7, ["Violin", "Cello"]], [0.1, ["Flute", "Drums"]]]
+    model = Model(runtime, {"name": "even", "tokenizer": settings, "ensembles": {"duo": duos}})
+
+    def declared(piece: Piece) -> tuple[str, ...]:
+        names = [tokenizer.vocabulary.fields[WHAT].tokens[value] for value in piece.tokens[:, WHAT]]
+        return tuple(name.removeprefix("program:") for name in names if name.startswith("program:"))
+
+    pieces = model.write({"style": "Duo", "bars": 2, "variations": 40})
+    drawn = Counter(map(declared, pieces))
+    assert set(drawn) == {("Violin", "Cello"), ("Flute", "Drums")}
+    assert drawn["Violin", "Cello"] > 25
+    assert np.array_equal(model.generate(style="duo", bars=2, seed=7).tokens, pieces[7].tokens)
+    assert declared(model.generate(style="duo", bars=2, instruments=["Oboe"])) == ("Oboe",)
+    held = model.generate(style="duo", bars=2, constraints=[{"name": "instruments", "programs": ["Banjo"]}])
+    assert declared(held) == ("Banjo",)
+    assert len({declared(model.generate(style="other", bars=2, seed=seed)) for seed in range(4)}) > 2
+    assert declared(model.continue_(song, style="duo", bars=10)) == tuple(
+        PROGRAM_NAMES[track.program] for track in song.tracks
+    )
 
 
 def test_music_without_bars_is_told_and_no_more() -> None:

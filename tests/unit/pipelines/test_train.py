@@ -55,6 +55,21 @@ def test_slips_are_learned_from(config: ExperimentConfig) -> None:
     assert losses[0] != losses[1]
 
 
+def test_a_model_keeps_what_its_music_is_like(config: ExperimentConfig) -> None:
+    corpus = Corpus.open(config.data.corpus)
+    genre = corpus.metadata(0)["genre"]
+    told = config.merged({"tokenizer": {"name": "note"}, "data": {"mix": {genre: 1.0}}})
+    train_model(told, quiet=True)
+    kept = read_experiment(find_model(told.run_folder))
+    assert kept["references"].keys() == {"any", genre}
+    low, middle, high = kept["references"][genre]["polyphony"]
+    assert 1 < low <= middle <= high < 6
+    (share, instruments), *others = kept["ensembles"][genre.lower()]
+    assert len(instruments) == 4
+    assert share > 0.5
+    assert share + sum(share for share, _ in others) == pytest.approx(1, abs=0.2)
+
+
 def test_a_checkpoint_tells_its_corpus(config: ExperimentConfig) -> None:
     train_model(config, quiet=True)
     experiment = read_experiment(find_model(config.run_folder))
