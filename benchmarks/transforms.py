@@ -1,4 +1,4 @@
-"""What transforms put right and what they keep: quantisation, phrase levels, fewer voices.
+"""What transforms put right and what they keep: quantisation, bars, phrase levels, fewer voices.
 
     python benchmarks/transforms.py [PATH...] [--pieces 40] [--json]
 
@@ -8,7 +8,9 @@ with 0.03 of a beat (15 ms at 120 bpm), straight and with the off-beat eighth at
 track, pitch and onset are those before the imprecision, nearly back within 0.02 of a beat. The peer snaps to 12 points
 a beat, as MidiTok does, by symusic's `resample`. Loudness: rank correlation (Spearman 1904) of velocities
 within each four beats before and after, and the standard deviation of these stretches' medians. Polyphony: of notes
-highest or lowest when they begin, the share that begins still, with three voices. Times are process time.
+highest or lowest when they begin, the share that begins still, with three voices. Bars: the share of labelled phrases
+that begin a bar, in the pieces that have them and one metre: as they are, by `align_bars`, and by `align_bars` without
+them, from labelled chords alone. Times are process time.
 """
 
 from __future__ import annotations
@@ -27,10 +29,13 @@ from rich.console import Console
 from rich.table import Table
 
 from aurl.data.embedded import chorales_archive
+from aurl.data.labels import given_labels
 from aurl.data.preprocessing import (
+    AlignBarsConfig,
     NormaliseVelocityConfig,
     QuantiseConfig,
     ReducePolyphonyConfig,
+    align_bars,
     normalise_velocity,
     quantise,
     reduce_polyphony,
@@ -45,6 +50,7 @@ JITTER_BEATS = 0.03
 SWING = 0.6
 NEAR_BEATS = 0.02
 GRID = (16, 12)
+ALIGN = AlignBarsConfig()
 MODES = {
     "aurl strict": QuantiseConfig(grid=GRID),
     "aurl groove": QuantiseConfig(grid=GRID, mode="groove"),
@@ -65,6 +71,7 @@ def main() -> None:
         "notes": sum(len(score.notes) for score in scores),
         "straight": quantisation(scores, 0.5),
         "swung": quantisation(scores, SWING),
+        "bars": bars(scores),
         "loudness": loudness(scores),
         "polyphony": polyphony(scores),
         "symusic": version("symusic"),
@@ -73,13 +80,13 @@ def main() -> None:
 
 
 def read_scores(paths: list[Path], pieces: int) -> list[Score]:
-    """Evenly spaced readable pieces with notes."""
+    """Evenly spaced readable pieces with notes, and the labels that people gave them."""
     found = Found()
-    contents = [e.content for e in read_entries(list_inputs(paths, found).files, found) if isinstance(e.content, bytes)]
+    entries = [one for one in read_entries(list_inputs(paths, found).files, found) if isinstance(one.content, bytes)]
     scores = []
-    for content in contents[:: max(1, len(contents) // pieces)][:pieces]:
+    for entry in entries[:: max(1, len(entries) // pieces)][:pieces]:
         try:
-            scores.append(read_midi(content))
+            scores.append(given_labels(read_midi(entry.content), entry.name, entry.companions)[0])
         except MidiError:
             continue
     return [score for score in scores if len(score.notes)]
@@ -170,6 +177,23 @@ def imprecise(score: Score, rng: np.random.Generator) -> Score:
     return score.replace(notes=type(notes)(**notes.columns() | {"onset": onset, "duration": end - onset}))
 
 
+def bars(scores: list[Score]) -> dict[str, float]:
+    """Shares of phrases that begin a bar."""
+    shares: list[list[float]] = [[], [], []]
+    for score in scores:
+        phrases = score.texts.kind == "section"
+        if not phrases.any() or len(score.time_signatures) > 1:
+            continue
+        bar, onset = int(score.metre_map.bar_to_ticks(1)), int(score.notes.onset[0])
+        hidden = score.replace(texts=score.texts.take(~phrases))
+        times = score.texts.time[phrases & (score.texts.time > 0)]
+        for share, aligned in zip(shares, (score, align_bars(score, ALIGN), align_bars(hidden, ALIGN)), strict=True):
+            away = (times + int(aligned.notes.onset[0]) - onset) % bar
+            share.append(float((np.minimum(away, bar - away) <= score.ticks_per_beat / 8).mean()))
+    as_is, by_phrases, by_chords = (float(np.mean(share)) if share else 0.0 for share in shares)
+    return {"pieces": len(shares[0]), "as_they_are": as_is, "aligned": by_phrases, "aligned_by_chords": by_chords}
+
+
 def loudness(scores: list[Score]) -> dict[str, float]:
     """Accents and levels before and after."""
     ranks, before, after = [], [], []
@@ -233,7 +257,7 @@ def show(result: dict[str, Any]) -> None:
             rest = (f"{row['off_beat_eighth_error_beats']:.3f}", f"{row['notes_per_second']:,.0f}")
             table.add_row(name, *shares, *rest)
         console.print(table)
-    for name in ("loudness", "polyphony"):
+    for name in ("bars", "loudness", "polyphony"):
         console.print(name, {key: round(value, 4) for key, value in result[name].items()})
     console.print(f"symusic {result['symusic']}")
 

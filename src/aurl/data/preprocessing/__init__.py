@@ -1,5 +1,6 @@
 """Transforms: scores made more alike before they become a corpus."""
 
+from aurl.data.preprocessing.bars import AlignBarsConfig, align_bars
 from aurl.data.preprocessing.base import TRANSFORMS, StepsConfig, Transform, apply_transforms, parse_step
 from aurl.data.preprocessing.pedal import PedalToDurationsConfig, pedal_to_durations
 from aurl.data.preprocessing.polyphony import ReducePolyphonyConfig, reduce_polyphony
@@ -12,6 +13,7 @@ from aurl.data.preprocessing.velocity import NormaliseVelocityConfig, normalise_
 
 __all__ = [
     "TRANSFORMS",
+    "AlignBarsConfig",
     "FoldRangeConfig",
     "NormaliseVelocityConfig",
     "PedalToDurationsConfig",
@@ -23,6 +25,7 @@ __all__ = [
     "Transform",
     "TransposeConfig",
     "TrimSilenceConfig",
+    "align_bars",
     "apply_transforms",
     "fold_range",
     "normalise_velocity",

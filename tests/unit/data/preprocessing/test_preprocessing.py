@@ -10,7 +10,7 @@ from random_scores import scores, snapshot
 STEPS = [
     "quantise", "quantise:mode=groove", "quantise:mode=adaptive,grid=[16,12,32]", "normalise_velocity", "fold_range",
     "reduce_polyphony:voices=2", "pedal_to_durations", "trim_silence", "select_tracks:roles=[bass]", "transpose",
-    "ritardando:bars=1",
+    "ritardando:bars=1", "align_bars",
 ]  # fmt: skip
 
 
