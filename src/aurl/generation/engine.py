@@ -229,8 +229,9 @@ class Engine:
         """
         state = self.states[piece]
         legal = self.grammar.mask(state, field, chosen)
-        if self.cursors and field in self.cursors[piece].plan.masks:
-            legal = _narrowed(legal, self.cursors[piece].plan.masks[field])
+        planned = self.cursors[piece].mask(field) if self.cursors else None
+        if planned is not None:
+            legal = _narrowed(legal, planned)
         if not may_end and field <= self._end_fields[0] and chosen == self._end[:field]:
             end = self._end[field]
             if legal[end] and (field == self._end_fields[0] or self.grammar.must_end(state)):

@@ -60,6 +60,7 @@ class Cursor:
         self.is_over = False
         self.recalls = False
         """Whether a section that there was before has begun since this was last set to False."""
+        self._timed = np.arange(layout.vocabulary.sizes[WHEN]) > 0
         self._sections: frozenset[int] = frozenset()
         self._given: list[Rows] = []
         self._parts: list[Rows] = []
@@ -68,18 +69,26 @@ class Cursor:
         else:
             self.bar = int(is_within(prompt[:, WHAT], *self._bar).sum()) - 1
         """Number of the current bar, -1 before the first; where all bars are planned, of those that are written."""
+        self._is_silent = self.bar < 0
 
     def __copy__(self) -> Cursor:
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__, _given=self._given.copy(), _parts=self._parts.copy())
         return twin
 
+    def mask(self, field: int) -> NDArray[np.bool_] | None:
+        """What the model may choose, None for anything; a piece from nothing has notes in its first bar."""
+        is_opening = field == WHEN and self._is_silent and self.bar == 0
+        return self._timed if is_opening else self.plan.masks.get(field)
+
     def settle(self, row: Rows) -> Rows:
         """The rows `[k, f]` that are written where the model chose `row` `[1, f]`."""
         is_timed = row[0, WHEN] > 0
         if is_timed and (row[0, WHO] > LABELS or not self._has_labels):
-            is_due = bool(self._given) and _place(row) >= _place(self._given[0])
-            return self._noted(self._given.pop(0)) if is_due else row
+            if self._given and _place(row) >= _place(self._given[0]):
+                return self._noted(self._given.pop(0))
+            self._is_silent &= row[0, WHO] == LABELS
+            return row
         if self._given:
             rest, self._given = self._given, []
             return np.concatenate([self._noted(given) for given in rest])

@@ -129,3 +129,19 @@ def test_a_copy_goes_its_own_way(choice):
     twin = copy(piece)
     one, other = ([each.settle(choice) for _ in range(3)] for each in (piece, twin))
     assert all(map(np.array_equal, one, other))
+
+
+def test_a_piece_from_nothing_has_notes_in_its_first_bar():
+    masks = {WHEN: np.ones(LAYOUT.vocabulary.sizes[WHEN], np.bool_)}
+    piece = cursor(Plan(masks=masks, bars={0: BarPlan(BAR, (label(0),))}))
+    assert piece.mask(WHEN) is masks[WHEN]  # in the prefix
+    piece.settle(BAR)
+    for row in (note(0), label(12)):  # a given label stands in place of the note, the second is the model's own
+        piece.settle(row)
+        assert np.array_equal(np.flatnonzero(~piece.mask(WHEN)), [0])
+        assert piece.mask(WHAT) is None
+    twin = copy(piece)
+    piece.settle(note(24))
+    assert piece.mask(WHEN) is masks[WHEN]
+    assert not twin.mask(WHEN)[0]
+    assert cursor(Plan(), np.concatenate([START, BAR])).mask(WHEN) is None  # what goes on has begun
