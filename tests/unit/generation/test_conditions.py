@@ -6,7 +6,7 @@ import pytest
 from aurl.data.tokenizers import EventTokenizer, NoteTokenizer, NoteTokenizerConfig
 from aurl.data.tokenizers.note_grid import chord_index
 from aurl.data.tokenizers.note_tasks import metres, split_bars
-from aurl.data.tokenizers.note_vocabulary import METRES, WHAT, WHEN
+from aurl.data.tokenizers.note_vocabulary import METRES, WHAT, WHEN, WHO
 from aurl.generation.conditions import Conditions, opened
 from aurl.generation.form import draw_form
 from aurl.generation.generator import GenerationConfig, generate
@@ -149,6 +149,13 @@ def test_each_piece_has_a_form_of_its_own_where_one_is_drawn(note_runtime):
         ]
         assert " ".join(f"{name}{bars}" for name, bars in form) == draw_form(40, piece.seed)
     assert pieces[0].seed != pieces[1].seed
+
+
+@pytest.mark.parametrize("conditions", [{}, {"chords": "C G"}, {"sections": "A"}], ids=str)
+def test_a_piece_from_nothing_begins_in_its_first_bar(note_runtime, conditions):
+    for seed in range(0, 40, 2):
+        for piece in ask(note_runtime, conditions, seed=seed):  # of a model that would rather leave the bar
+            assert (split_bars(piece.tokens, METRICAL.layout)[1][0][:, WHO] > 0).any()
 
 
 @pytest.fixture
