@@ -48,7 +48,8 @@ def align_bars(score: Score, config: AlignBarsConfig) -> Score:
 def _delay(score: Score, by: str) -> int:
     """Ticks by which the music has to come later; 0 where nothing tells."""
     phrases, chords = (_labelled(score.texts, kind) for kind in ("section", "chord"))
-    if len(score.time_signatures) > 1 or not (len(phrases) or (by == "chords" and len(chords) >= FEWEST)):
+    is_told = len(phrases) or (by == "chords" and len(chords) >= FEWEST)
+    if not is_told or (score.time_signatures.time > 0).any():
         return 0
     bar, place = int(score.metre_map.bar_to_ticks(1)), score.ticks_per_beat / PLACES_A_QUARTER
     places = max(round(bar / place), 1)
