@@ -59,7 +59,7 @@ def _delay(score: Score, by: str) -> int:
     )
     if len(phrases):
         away = np.abs((np.arange(places) - begins.argmax() + places // 2) % places - places // 2)
-        often = np.where((away <= NEAR) & (often > 0), often, -away)
+        often = np.where((away <= NEAR) & (often > 0), often, -away)  # without a chord near, where phrases begin
     return round((places - int(often.argmax())) % places * place)
 
 
